@@ -1,0 +1,23 @@
+//! Byte-level contracts that every other crate shares: section names, site rows, section records,
+//! argument blocks and typed addresses. Nothing here touches memory or the operating system.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod addr;
+mod args;
+mod insn;
+mod record;
+mod section;
+mod site;
+
+pub use addr::{Generation, SiteAddr, SiteId, TargetAddr};
+pub use args::{ArgBlock, ArgSlot, EntryFn};
+pub use insn::{INT3, JMP8_LEN, NOP8, SLED_LEN, jmp_word, nop_word};
+pub use record::{
+    RECORD_ALIGN, RECORD_MAGIC, RECORD_VERSION, RecordError, RecordView, assemble, fnv1a,
+    record_len,
+};
+pub use section::{
+    RECORDS_SECTION, SITES_SECTION, SITES_START_SYMBOL, SITES_STOP_SYMBOL, TEXT_SECTION,
+};
+pub use site::{ENTRY_STRIDE, SITE_ROW_LEN, SITE_VERSION, SiteRow};

@@ -1,0 +1,1 @@
+//! A photograph filter service whose loops move to an accelerator and back.

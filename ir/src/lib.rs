@@ -1,0 +1,1 @@
+//! The virtual ISA: types, text form, binary form, validator, interpreter.

@@ -1,0 +1,1 @@
+//! Rewrites sleds in live code under running threads.

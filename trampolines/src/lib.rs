@@ -1,0 +1,1 @@
+//! Near, immortal, never-writable code blocks that patched sleds jump to.
