@@ -1,1 +1,8 @@
-//! The virtual ISA: types, text form, binary form, validator, interpreter.
+//! The virtual ISA: what a section becomes beside its CPU code.
+#![forbid(unsafe_code)]
+
+mod types;
+
+pub use types::{
+    BinOp, CmpOp, Elem, Expr, Local, LocalId, Module, Param, ParamId, ParamKind, Stmt, Type, UnOp, Value,
+};
