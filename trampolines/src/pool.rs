@@ -1,0 +1,212 @@
+//! Pools of blocks near the text they serve.
+
+use std::io;
+use std::os::fd::AsFd;
+
+use hotsled_abi::{SiteAddr, SiteId, TargetAddr};
+use hotsled_sys::map::{Access, Mapping, Sharing};
+use hotsled_sys::maps::{self, Region};
+use hotsled_sys::memfd;
+use hotsled_sys::page::{PAGE, PageLen};
+
+use crate::block::{BLOCK_LEN, dispatch_block};
+
+/// How far a pool may lie from the text: well within rel32, so that sleds anywhere in an object of
+/// half a gibibyte reach every block.
+const REACH: u64 = 1 << 30;
+
+/// Bytes in front of the blocks; the first eight hold the dispatch address.
+const HEAD: usize = 64;
+
+/// Why there is no pool.
+#[derive(Debug, thiserror::Error)]
+pub enum TrampolineError {
+    /// `/proc/self/maps` could not be read.
+    #[error("cannot read /proc/self/maps: {0}; mount /proc")]
+    Maps(#[source] io::Error),
+    /// No free address range within reach.
+    #[error("no {bytes} free bytes within reach below {text}")]
+    NoRoom {
+        /// The text to serve.
+        text: SiteAddr,
+        /// Bytes wanted.
+        bytes: usize,
+    },
+    /// The file for the code could not be made, written or mapped.
+    #[error("cannot publish trampolines ({what}): {source}")]
+    Publish {
+        /// Step that failed.
+        what: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+/// Published blocks for a run of sites; lives as long as the process.
+#[derive(Debug, Clone, Copy)]
+pub struct Pool {
+    first_block: u64,
+    first_site: u32,
+    blocks: u32,
+}
+
+impl Pool {
+    /// Publishes one block for each of `sites` below `text`, all leading to `dispatch`.
+    ///
+    /// # Errors
+    /// [`TrampolineError`]; nothing is mapped then.
+    pub fn publish(
+        text: SiteAddr,
+        dispatch: TargetAddr,
+        sites: std::ops::Range<u32>,
+    ) -> Result<Self, TrampolineError> {
+        let blocks = sites.len();
+        let len = PageLen::holding(HEAD + blocks * BLOCK_LEN);
+        let code = code(dispatch, sites.clone(), len);
+        let fd = memfd::create(c"hotsled-trampolines", len).map_err(publish("memfd"))?;
+        write(fd.as_fd(), len, &code).map_err(publish("write"))?;
+        memfd::seal_contents(fd.as_fd()).map_err(publish("seal"))?;
+        let base = map_below(fd.as_fd(), text, len)?;
+        Ok(Self {
+            first_block: base + HEAD as u64,
+            first_site: sites.start,
+            blocks: blocks as u32,
+        })
+    }
+
+    /// Where the sled of `site` shall jump, if the pool serves it.
+    pub fn target(&self, site: SiteId) -> Option<TargetAddr> {
+        let at = site
+            .0
+            .checked_sub(self.first_site)
+            .filter(|&at| at < self.blocks)?;
+        Some(TargetAddr::new(
+            self.first_block + u64::from(at) * BLOCK_LEN as u64,
+        ))
+    }
+}
+
+fn publish(what: &'static str) -> impl Fn(io::Error) -> TrampolineError {
+    move |source| TrampolineError::Publish { what, source }
+}
+
+fn code(dispatch: TargetAddr, sites: std::ops::Range<u32>, len: PageLen) -> Vec<u8> {
+    let mut code = dispatch.get().to_le_bytes().to_vec();
+    code.resize(HEAD, 0xcc);
+    for site in sites {
+        let at = code.len();
+        code.extend(dispatch_block(SiteId(site), at, 0));
+    }
+    code.resize(len.bytes(), 0xcc);
+    code
+}
+
+/// Fills the file through a mapping that is gone before any executable one exists.
+fn write(fd: std::os::fd::BorrowedFd<'_>, len: PageLen, code: &[u8]) -> io::Result<()> {
+    let mapping = Mapping::of_file(fd, len, Access::ReadWrite, Sharing::Shared)?;
+    // SAFETY: the mapping is `len` bytes, `code` was resized to that, and nobody else has it.
+    unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), mapping.start(), code.len()) };
+    Ok(())
+}
+
+/// Maps the code at the highest free place below `text`. Another thread may take the place between
+/// look and map; MAP_FIXED_NOREPLACE then fails and the next place is tried.
+fn map_below(
+    fd: std::os::fd::BorrowedFd<'_>,
+    text: SiteAddr,
+    len: PageLen,
+) -> Result<u64, TrampolineError> {
+    let regions = maps::read().map_err(TrampolineError::Maps)?;
+    for address in places_below(&regions, text.get(), len.bytes() as u64) {
+        match Mapping::of_file_at(fd, address, len, Access::ReadExecute) {
+            Ok(mapping) => return Ok(mapping.leak() as u64),
+            Err(e) if e.raw_os_error() == Some(libc::EEXIST) => {}
+            Err(source) => {
+                return Err(TrampolineError::Publish {
+                    what: "map",
+                    source,
+                });
+            }
+        }
+    }
+    Err(TrampolineError::NoRoom {
+        text,
+        bytes: len.bytes(),
+    })
+}
+
+/// Start addresses of free places that end below `text` within reach, nearest first, one page off
+/// every neighbour so that an overrun there faults.
+fn places_below(regions: &[Region], text: u64, len: u64) -> Vec<u64> {
+    let floor = text.saturating_sub(REACH).max(1 << 16);
+    let mut places = Vec::new();
+    let mut gap_end = u64::MAX;
+    for region in regions.iter().rev() {
+        if gap_end <= text {
+            let start = gap_end.saturating_sub(len + PAGE);
+            if start >= floor && start >= region.end.saturating_add(PAGE) {
+                places.push(start);
+            }
+        }
+        gap_end = region.start;
+    }
+    let lowest = gap_end.saturating_sub(len + PAGE);
+    if gap_end <= text && lowest >= floor {
+        places.push(lowest);
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(start: u64, end: u64) -> Region {
+        Region {
+            start,
+            end,
+            write: false,
+            execute: false,
+            name: String::new(),
+        }
+    }
+
+    #[test]
+    fn places_are_free_below_and_near() {
+        let regions = [
+            region(0x10_0000, 0x20_0000),
+            region(0x40_0000, 0x50_0000),
+            region(0x50_0000, 0x60_0000),
+        ];
+        assert_eq!(
+            places_below(&regions, 0x50_0800, 0x1000),
+            [0x3f_e000, 0xf_e000]
+        );
+        assert!(places_below(&regions, 0x50_0800, 0x20_0000).is_empty());
+    }
+
+    extern "C" fn probe(_: u64, _: u64, _: u64, site: u32) -> u32 {
+        site * 2
+    }
+
+    #[test]
+    fn blocks_run_within_reach_and_are_never_writable() {
+        let text = SiteAddr::new(probe as *const () as u64);
+        let pool = Pool::publish(text, TargetAddr::new(text.get()), 5..900).unwrap();
+        let target = pool.target(SiteId(899)).unwrap();
+        assert!(hotsled_abi::jmp_word(text, target).is_some());
+        assert!(pool.target(SiteId(900)).is_none() && pool.target(SiteId(4)).is_none());
+        // SAFETY: the block at `target` jumps to `probe`, which has this signature but for the site.
+        let block = unsafe {
+            std::mem::transmute::<u64, extern "C" fn(u64, u64, u64) -> u32>(target.get())
+        };
+        assert_eq!(block(0, 0, 0), 1798);
+        let regions = maps::read().unwrap();
+        assert!(regions.iter().all(|r| !(r.write && r.execute)));
+        assert!(
+            regions
+                .iter()
+                .any(|r| (r.start..r.end).contains(&target.get()) && r.execute)
+        );
+    }
+}
