@@ -1,0 +1,237 @@
+//! One running call of a section: its range, who works on it, what came back.
+
+use std::any::Any;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hotsled_abi::{ArgBlock, ArgSlot};
+use parking_lot::Mutex;
+
+use crate::cell::SectionCell;
+use crate::cursor::Cursor;
+use crate::gate::{Close, Gate};
+use crate::workers;
+
+/// A call that more than one thread may work on.
+///
+/// Safety invariant: `block` points at slots on the caller's stack, which stay valid until
+/// [`Gate::close`] has succeeded; only who is inside the gate, or is the caller, may use it.
+pub(crate) struct Call {
+    cell: &'static SectionCell,
+    cursor: Cursor,
+    grain: u64,
+    gate: Gate,
+    block: ArgBlock,
+    /// Grains that a device did not finish; run by the CPU body, also after a panic.
+    returned: Mutex<Vec<Range<u64>>>,
+    panic: Mutex<Option<Panic>>,
+    device_chunks: AtomicU64,
+    lost: AtomicBool,
+}
+
+struct Panic {
+    grain: u64,
+    payload: Box<dyn Any + Send>,
+}
+
+// SAFETY: the raw pointers in `block` are used under the invariant above; what they point at are
+// `&[T]`, disjoint parts of `&mut [T]` and scalars of plain element types, all Send and Sync.
+unsafe impl Send for Call {}
+// SAFETY: as for Send.
+unsafe impl Sync for Call {}
+
+impl Call {
+    /// Runs `range` to its end over the caller and the pool's helpers, and through devices where
+    /// sleds are patched; resumes the panic with the lowest index, if any.
+    pub(crate) fn run(cell: &'static SectionCell, slots: &[ArgSlot], range: Range<u64>) {
+        let pool = workers::pool();
+        let threads = pool.current_num_threads() as u64;
+        let elements = range.end - range.start;
+        let grain = cell.grain(elements, threads);
+        let call = Arc::new_cyclic(|this: &std::sync::Weak<Self>| Self {
+            cell,
+            cursor: Cursor::new(range),
+            grain,
+            gate: Gate::default(),
+            block: ArgBlock {
+                call: this.as_ptr().cast(),
+                slots: slots.as_ptr(),
+                len: slots.len() as u64,
+            },
+            returned: Mutex::default(),
+            panic: Mutex::default(),
+            device_chunks: AtomicU64::new(0),
+            lost: AtomicBool::new(false),
+        });
+        call.invite(
+            elements
+                .div_ceil(grain)
+                .saturating_sub(1)
+                .min(threads.saturating_sub(1)),
+        );
+        call.work();
+        call.finish();
+    }
+
+    /// The call that a dispatched grain belongs to, or `None` for one that runs inline.
+    ///
+    /// # Safety
+    /// `args` is the block that this grain's entry was called with, and the grain is running.
+    pub(crate) unsafe fn of(args: *const ArgBlock) -> Option<Arc<Call>> {
+        // SAFETY: the block is valid while the grain runs.
+        let call = unsafe { (*args).call }.cast::<Call>();
+        if call.is_null() {
+            return None;
+        }
+        // SAFETY: `call` came from the Arc that the grain's runner holds, so the count is not zero.
+        unsafe { Arc::increment_strong_count(call) };
+        // SAFETY: the count was just raised for this handle.
+        Some(unsafe { Arc::from_raw(call) })
+    }
+
+    pub(crate) fn cell(&self) -> &'static SectionCell {
+        self.cell
+    }
+
+    pub(crate) fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The arguments; usable only inside the gate.
+    pub(crate) fn block(&self) -> &ArgBlock {
+        &self.block
+    }
+
+    /// The parameter slots; usable only inside the gate.
+    ///
+    /// # Safety
+    /// The caller of this is inside the gate, and uses the slice only while it is.
+    pub(crate) unsafe fn slots(&self) -> &[ArgSlot] {
+        // SAFETY: by the invariant, who is inside the gate may read the slots.
+        unsafe { std::slice::from_raw_parts(self.block.slots, self.block.len as usize) }
+    }
+
+    /// Asks `helpers` tasks of the pool to join.
+    fn invite(self: &Arc<Self>, helpers: u64) {
+        let pool = workers::pool();
+        for _ in 0..helpers {
+            let call = Arc::clone(self);
+            pool.spawn(move || {
+                if let Some(_inside) = call.gate.enter() {
+                    call.work();
+                }
+            });
+        }
+    }
+
+    /// Takes and runs grains until none is left. The runner is the caller or inside the gate.
+    fn work(&self) {
+        let started = Instant::now();
+        let mut elements = 0;
+        loop {
+            if let Some(range) = self.cursor.take(self.grain) {
+                elements += range.end - range.start;
+                self.run_grain(self.cell.entry(), range);
+            } else if let Some(range) = self.take_returned() {
+                elements += range.end - range.start;
+                self.run_grain(self.cell.body(), range);
+            } else {
+                break;
+            }
+        }
+        self.cell.stats().elements_cpu.add(elements);
+        if self.device_chunks.load(Ordering::Relaxed) == 0 && !self.lost.load(Ordering::Relaxed) {
+            self.cell.measured(elements, started.elapsed());
+        }
+    }
+
+    fn run_grain(&self, code: hotsled_abi::EntryFn, range: Range<u64>) {
+        let Range { start, end } = range;
+        // SAFETY: entry and body take the block of a running call and a sub-range nobody else has;
+        // the runner is the caller or inside the gate, so the block is valid.
+        let result = catch_unwind(AssertUnwindSafe(|| unsafe {
+            code(&self.block, start, end)
+        }));
+        if let Err(payload) = result {
+            self.panicked(start, payload);
+        }
+    }
+
+    /// Keeps the panic of the lowest grain; nobody takes new grains, returned ones still run
+    /// because they may lie lower.
+    fn panicked(&self, grain: u64, payload: Box<dyn Any + Send>) {
+        self.cursor.close();
+        let mut panic = self.panic.lock();
+        if panic.as_ref().is_none_or(|p| grain < p.grain) {
+            *panic = Some(Panic { grain, payload });
+        }
+    }
+
+    fn take_returned(&self) -> Option<Range<u64>> {
+        self.returned.lock().pop()
+    }
+
+    /// Hands back a range that a device did not finish. The giver is inside the gate.
+    pub(crate) fn hand_back(self: &Arc<Self>, range: Range<u64>) {
+        let grains = split(range, self.grain);
+        let helpers = (grains.len() as u64).min(workers::pool().current_num_threads() as u64);
+        self.returned.lock().extend(grains.into_iter().rev());
+        self.gate.ring();
+        self.invite(helpers.saturating_sub(1));
+    }
+
+    /// A device has published the results of a chunk.
+    pub(crate) fn committed(&self, elements: u64) {
+        self.device_chunks.fetch_add(1, Ordering::Relaxed);
+        self.cell.stats().chunks_device.add(1);
+        self.cell.stats().elements_device.add(elements);
+    }
+
+    /// A device went with a chunk of this call.
+    pub(crate) fn lost_device(&self) {
+        self.lost.store(true, Ordering::Relaxed);
+        self.cell.stats().chunks_replayed.add(1);
+    }
+
+    /// Waits until nobody is inside and nothing was handed back, closes the gate, and settles.
+    fn finish(&self) {
+        loop {
+            self.work();
+            match self.gate.close() {
+                Close::Closed if self.returned.lock().is_empty() => break,
+                Close::Closed => {} // handed back just before its giver left: run it here
+                Close::Busy(_) => self.gate.wait(Duration::from_millis(100)),
+            }
+        }
+        let stats = self.cell.stats();
+        stats.calls.add(1);
+        let by_device = self.device_chunks.load(Ordering::Relaxed) > 0;
+        if by_device {
+            stats.calls_device.add(1)
+        } else {
+            stats.calls_cpu.add(1)
+        }
+        if let Some(panic) = self.panic.lock().take() {
+            resume_unwind(panic.payload);
+        }
+    }
+}
+
+/// Cuts a range into grains, ascending.
+fn split(range: Range<u64>, grain: u64) -> Vec<Range<u64>> {
+    let mut grains = Vec::new();
+    let mut at = range.start;
+    while at < range.end {
+        let end = at.saturating_add(grain).min(range.end);
+        grains.push(at..end);
+        at = end;
+    }
+    grains
+}

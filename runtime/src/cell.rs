@@ -1,0 +1,179 @@
+//! The state of one section, in a static of the binary that defines it.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use hotsled_abi::{EntryFn, SiteId};
+
+use crate::stats::SectionStats;
+
+/// The section is never offered to a device (`#[section(cpu)]`).
+pub const FLAG_PINNED_CPU: u32 = 1;
+
+/// Time a grain should take: long enough that taking it costs nothing, short enough that a plug or
+/// an unplug takes effect soon.
+const GRAIN: Duration = Duration::from_micros(100);
+/// Calls predicted to be shorter run inline: waking a helper costs about as much.
+const INLINE: Duration = Duration::from_micros(20);
+/// Elements of a grain while nothing is measured yet.
+const FIRST_GRAIN: u64 = 4096;
+/// Grains are multiples of this many elements, so that neighbours share few cache lines.
+const GRAIN_UNIT: u64 = 64;
+/// Grains a worker should get at least, for balance.
+const GRAINS_PER_WORKER: u64 = 4;
+
+/// One section's state. The section macro makes exactly one static of it per section.
+#[repr(C, align(8))]
+#[derive(Debug)]
+pub struct SectionCell {
+    path: &'static str,
+    entry: EntryFn,
+    body: EntryFn,
+    flags: AtomicU32,
+    /// Site number plus one; zero until registered.
+    number: AtomicU32,
+    /// Measured thread time per element in picoseconds; zero while unknown.
+    cost: AtomicU64,
+    /// Shortest range worth a device; `u64::MAX` while none is bound.
+    device_from: AtomicU64,
+    stats: SectionStats,
+}
+
+impl SectionCell {
+    /// The cell of a section that has not run yet.
+    pub const fn new(path: &'static str, entry: EntryFn, body: EntryFn, flags: u32) -> Self {
+        Self {
+            path,
+            entry,
+            body,
+            flags: AtomicU32::new(flags),
+            number: AtomicU32::new(0),
+            cost: AtomicU64::new(0),
+            device_from: AtomicU64::new(u64::MAX),
+            stats: SectionStats::new(),
+        }
+    }
+
+    /// Path of the section in its crate.
+    pub fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// Number of its site, once the engine has read the site table.
+    pub fn site(&self) -> Option<SiteId> {
+        self.number
+            .load(Ordering::Relaxed)
+            .checked_sub(1)
+            .map(SiteId)
+    }
+
+    pub(crate) fn register(&self, site: SiteId) {
+        self.number.store(site.0 + 1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn entry(&self) -> EntryFn {
+        self.entry
+    }
+
+    pub(crate) fn body(&self) -> EntryFn {
+        self.body
+    }
+
+    pub(crate) fn stats(&self) -> &SectionStats {
+        &self.stats
+    }
+
+    pub(crate) fn is_pinned(&self) -> bool {
+        self.flags.load(Ordering::Relaxed) & FLAG_PINNED_CPU != 0
+    }
+
+    pub(crate) fn pin(&self) {
+        self.flags.fetch_or(FLAG_PINNED_CPU, Ordering::Relaxed);
+    }
+
+    /// Shortest range worth a device, if one is bound that takes this section.
+    pub(crate) fn device_from(&self) -> Option<u64> {
+        Some(self.device_from.load(Ordering::Relaxed)).filter(|&n| n != u64::MAX)
+    }
+
+    /// `None`: no device takes this section.
+    pub(crate) fn set_device_from(&self, elements: Option<u64>) {
+        self.device_from
+            .store(elements.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Measured nanoseconds of one thread per element, if any call was measured.
+    pub fn ns_per_element(&self) -> Option<f64> {
+        let ps = self.cost.load(Ordering::Relaxed);
+        (ps != 0).then(|| ps as f64 / 1e3)
+    }
+
+    /// Thread time that `elements` are predicted to take.
+    pub(crate) fn predict(&self, elements: u64) -> Option<Duration> {
+        self.ns_per_element()
+            .map(|ns| Duration::from_nanos((ns * elements as f64) as u64))
+    }
+
+    /// Adds a measurement of one thread to the running average (weight 1/4; races lose a sample).
+    pub(crate) fn measured(&self, elements: u64, time: Duration) {
+        if elements == 0 {
+            return;
+        }
+        let new = (time.as_nanos() as u64).saturating_mul(1000) / elements;
+        let old = self.cost.load(Ordering::Relaxed);
+        let next = if old == 0 {
+            new
+        } else {
+            old - old / 4 + new / 4
+        };
+        self.cost.store(next.max(1), Ordering::Relaxed);
+    }
+
+    /// Whether a range should run as one grain in the caller.
+    pub(crate) fn runs_inline(&self, elements: u64) -> bool {
+        let limit = self.elements_in(INLINE).unwrap_or(FIRST_GRAIN);
+        elements <= limit.max(GRAIN_UNIT) && elements < self.device_from.load(Ordering::Relaxed)
+    }
+
+    /// Elements of one grain of a call of `elements` over `workers` threads.
+    pub(crate) fn grain(&self, elements: u64, workers: u64) -> u64 {
+        let timed = self.elements_in(GRAIN).unwrap_or(FIRST_GRAIN);
+        let balanced = elements.div_ceil(workers.max(1) * GRAINS_PER_WORKER);
+        timed.min(balanced).max(1).next_multiple_of(GRAIN_UNIT)
+    }
+
+    fn elements_in(&self, time: Duration) -> Option<u64> {
+        let ps = self.cost.load(Ordering::Relaxed);
+        (ps != 0).then(|| time.as_nanos() as u64 * 1000 / ps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hotsled_abi::ArgBlock;
+
+    unsafe extern "C-unwind" fn nothing(_: *const ArgBlock, _: u64, _: u64) {}
+
+    fn cell() -> SectionCell {
+        SectionCell::new("test", nothing, nothing, 0)
+    }
+
+    #[test]
+    fn grains_follow_the_measured_cost() {
+        let cell = cell();
+        assert_eq!(cell.grain(1 << 20, 2), 4096);
+        cell.measured(1000, Duration::from_micros(1000)); // 1 us an element
+        assert_eq!(cell.grain(1 << 20, 2), 128);
+        assert_eq!(cell.grain(100, 2), 64);
+    }
+
+    #[test]
+    fn short_calls_run_inline_unless_a_device_wants_them() {
+        let cell = cell();
+        cell.measured(1000, Duration::from_micros(100)); // 0.1 us an element
+        assert!(cell.runs_inline(200) && !cell.runs_inline(201));
+        cell.set_device_from(Some(150));
+        assert!(cell.runs_inline(149) && !cell.runs_inline(150));
+    }
+}

@@ -1,0 +1,109 @@
+//! Counters of what ran where.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A counter that threads add to.
+#[derive(Debug)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    pub(crate) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Why a section's latest call ran on the CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CpuReason {
+    /// No device is bound.
+    NoDevice,
+    /// Pinned by its attribute or by configuration.
+    Pinned,
+    /// The engine is switched off.
+    Disabled,
+    /// The call was shorter than what repays the way to the device.
+    BelowMeasuredSize,
+    /// Every device was busy with other calls.
+    DevicesBusy,
+    /// No bound device could lower it.
+    Refused,
+    /// The device went while the call ran.
+    DeviceLost,
+}
+
+impl std::fmt::Display for CpuReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoDevice => "no device is bound",
+            Self::Pinned => "pinned to the CPU",
+            Self::Disabled => "the engine is switched off",
+            Self::BelowMeasuredSize => "calls are shorter than what repays the way to the device",
+            Self::DevicesBusy => "every device was busy",
+            Self::Refused => "no bound device could lower it",
+            Self::DeviceLost => "the device went while the call ran",
+        })
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// Live counters of one section.
+        #[derive(Debug)]
+        pub(crate) struct SectionStats { $(pub(crate) $name: Counter),* }
+
+        impl SectionStats {
+            pub(crate) const fn new() -> Self {
+                Self { $($name: Counter::new()),* }
+            }
+
+            /// The counters as they are now, each by itself.
+            pub(crate) fn snapshot(&self) -> SectionCounts {
+                SectionCounts { $($name: self.$name.get()),* }
+            }
+        }
+
+        /// Counters of one section, or of all together.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        pub struct SectionCounts { $($(#[$doc])* pub $name: u64),* }
+
+        impl std::ops::AddAssign for SectionCounts {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+counters! {
+    /// Calls that returned or panicked.
+    calls,
+    /// Calls of which no device committed a chunk.
+    calls_cpu,
+    /// Calls of which a device committed at least one chunk.
+    calls_device,
+    /// Chunks committed by devices.
+    chunks_device,
+    /// Chunks lost with their device and re-run on the CPU.
+    chunks_replayed,
+    /// Chunks in which a device met a fault, re-run on the CPU.
+    chunks_faulted,
+    /// Chunks that a device computed and the CPU checked before commit.
+    chunks_verified,
+    /// Indices computed by the CPU.
+    elements_cpu,
+    /// Indices computed by devices.
+    elements_device,
+    /// Bytes sent to devices.
+    bytes_in,
+    /// Bytes fetched from devices.
+    bytes_out,
+}

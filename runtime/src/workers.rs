@@ -1,0 +1,36 @@
+//! The threads that help callers.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+static POOL: RwLock<Option<Arc<ThreadPool>>> = RwLock::new(None);
+
+/// The pool that helps; built on first use with one thread per core unless the engine chose another.
+pub(crate) fn pool() -> Arc<ThreadPool> {
+    if let Some(pool) = POOL.read().as_ref() {
+        return pool.clone();
+    }
+    POOL.write()
+        .get_or_insert_with(|| Arc::new(build(0)))
+        .clone()
+}
+
+/// Uses the caller's own pool from the next call on.
+pub(crate) fn use_pool(pool: Arc<ThreadPool>) {
+    *POOL.write() = Some(pool);
+}
+
+/// Uses a pool of `count` threads from the next call on; calls count as one worker themselves.
+pub(crate) fn set_count(count: usize) {
+    use_pool(Arc::new(build(count)));
+}
+
+fn build(count: usize) -> ThreadPool {
+    ThreadPoolBuilder::new()
+        .num_threads(count)
+        .thread_name(|n| format!("hotsled-cpu-{n}"))
+        .build()
+        .expect("threads for the worker pool")
+}
