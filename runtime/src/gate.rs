@@ -50,7 +50,7 @@ pub(crate) enum Close {
 impl Gate {
     /// Enters unless the gate is closed.
     pub(crate) fn enter(&self) -> Option<Inside<'_>> {
-        self.add().then_some(Inside(self))
+        self.add().then(|| Inside(self))
     }
 
     /// Enters without a guard; [`Gate::leave`] must follow exactly once.

@@ -1,0 +1,165 @@
+//! Module to bytes. `docs/virtual-isa.md` has the layout.
+
+use crate::types::*;
+
+pub(crate) const MAGIC: &[u8; 4] = b"HSIR";
+pub(crate) const VERSION: u8 = 1;
+
+/// The binary form: flat, little-endian, without alignment or relocations.
+///
+/// ```
+/// use hotsled_ir::*;
+/// let module = Module {
+///     name: "nothing".into(), params: vec![], prelude: vec![], body: vec![],
+///     locals: vec![Local { name: "i".into(), ty: Type::U64 }], index: LocalId(0),
+/// };
+/// assert_eq!(decode(&encode(&module)).unwrap(), module);
+/// ```
+pub fn encode(module: &Module) -> Vec<u8> {
+    let mut out = Out(MAGIC.to_vec());
+    out.byte(VERSION);
+    out.text(&module.name);
+    out.count(module.params.len());
+    for param in &module.params {
+        out.text(&param.name);
+        out.kind(param.kind);
+    }
+    out.count(module.locals.len());
+    for local in &module.locals {
+        out.text(&local.name);
+        out.byte(local.ty as u8);
+    }
+    out.number(u64::from(module.index.0));
+    out.block(&module.prelude);
+    out.block(&module.body);
+    out.0
+}
+
+struct Out(Vec<u8>);
+
+impl Out {
+    fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+
+    /// LEB128: seven bits a byte, low first.
+    fn number(&mut self, mut n: u64) {
+        while n >= 0x80 {
+            self.byte(n as u8 | 0x80);
+            n >>= 7;
+        }
+        self.byte(n as u8);
+    }
+
+    fn count(&mut self, n: usize) {
+        self.number(n as u64);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.0.extend(text.as_bytes());
+    }
+
+    fn kind(&mut self, kind: ParamKind) {
+        let (tag, of) = match kind {
+            ParamKind::Scalar(ty) => (0, ty as u8),
+            ParamKind::Input(elem) => (1, elem as u8),
+            ParamKind::Own(elem) => (2, elem as u8),
+        };
+        self.byte(tag);
+        self.byte(of);
+    }
+
+    fn block(&mut self, block: &[Stmt]) {
+        self.count(block.len());
+        block.iter().for_each(|s| self.stmt(s));
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) {
+        match stmt {
+            Stmt::Set(local, value) => {
+                self.byte(0);
+                self.number(u64::from(local.0));
+                self.expr(value);
+            }
+            Stmt::Store(param, value) => {
+                self.byte(1);
+                self.number(u64::from(param.0));
+                self.expr(value);
+            }
+            Stmt::If(condition, yes, no) => {
+                self.byte(2);
+                self.expr(condition);
+                self.block(yes);
+                self.block(no);
+            }
+            Stmt::For {
+                var,
+                start,
+                end,
+                body,
+            } => {
+                self.byte(3);
+                self.number(u64::from(var.0));
+                self.expr(start);
+                self.expr(end);
+                self.block(body);
+            }
+            Stmt::Loop(body) => {
+                self.byte(4);
+                self.block(body);
+            }
+            Stmt::Break => self.byte(5),
+            Stmt::Continue => self.byte(6),
+            Stmt::Fault => self.byte(7),
+        }
+    }
+
+    fn expr(&mut self, expr: &Expr) {
+        match expr {
+            Expr::Const(value) => self.constant(*value),
+            Expr::Local(local) => self.tagged(1, local.0),
+            Expr::Scalar(param) => self.tagged(2, param.0),
+            Expr::Len(param) => self.tagged(3, param.0),
+            Expr::Load(param, index) => {
+                self.tagged(4, param.0);
+                self.expr(index);
+            }
+            Expr::LoadOwn(param) => self.tagged(5, param.0),
+            Expr::Unary(op, a) => self.operation(6, *op as u8, &[a]),
+            Expr::Binary(op, a, b) => self.operation(7, *op as u8, &[a, b]),
+            Expr::Compare(op, a, b) => self.operation(8, *op as u8, &[a, b]),
+            Expr::And(a, b) => self.operands(9, &[a, b]),
+            Expr::Or(a, b) => self.operands(10, &[a, b]),
+            Expr::If(condition, yes, no) => self.operands(11, &[condition, yes, no]),
+            Expr::Block(block, value) => {
+                self.byte(12);
+                self.block(block);
+                self.expr(value);
+            }
+            Expr::Cast(ty, a) => self.operation(13, *ty as u8, &[a]),
+        }
+    }
+
+    fn constant(&mut self, value: Value) {
+        self.byte(0);
+        self.byte(value.ty() as u8);
+        self.number(value.bits());
+    }
+
+    fn tagged(&mut self, tag: u8, id: u16) {
+        self.byte(tag);
+        self.number(u64::from(id));
+    }
+
+    fn operation(&mut self, tag: u8, op: u8, operands: &[&Expr]) {
+        self.byte(tag);
+        self.byte(op);
+        operands.iter().for_each(|e| self.expr(e));
+    }
+
+    fn operands(&mut self, tag: u8, operands: &[&Expr]) {
+        self.byte(tag);
+        operands.iter().for_each(|e| self.expr(e));
+    }
+}

@@ -1,0 +1,477 @@
+//! The rules of the virtual ISA. If they hold, no lowering may fail but by "this device cannot".
+
+use crate::types::*;
+
+/// A rule that a module breaks.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// An expression of the wrong type.
+    #[error("{place}: expected {expected}, found {found:?}")]
+    Type {
+        /// Where.
+        place: &'static str,
+        /// What the place takes.
+        expected: String,
+        /// What is there.
+        found: Type,
+    },
+    /// An operator on a type that does not have it.
+    #[error("{op} does not exist for {ty:?}")]
+    Operator {
+        /// The operator.
+        op: String,
+        /// The type.
+        ty: Type,
+    },
+    /// A number of a local that does not exist.
+    #[error("local {0} does not exist")]
+    Local(u16),
+    /// A number of a parameter that does not exist or is of another kind.
+    #[error("parameter {id} is not {expected}")]
+    Param {
+        /// Its number.
+        id: u16,
+        /// Kind expected.
+        expected: &'static str,
+    },
+    /// A local that may be read before it is assigned.
+    #[error("local {id} `{name}` may be read before it is assigned")]
+    Unassigned {
+        /// Its number.
+        id: u16,
+        /// Its name.
+        name: String,
+    },
+    /// The loop index or the variable of a running `for` is assigned.
+    #[error("local {id} `{name}` belongs to a loop and is assigned in it")]
+    LoopVariable {
+        /// Its number.
+        id: u16,
+        /// Its name.
+        name: String,
+    },
+    /// A statement where it may not stand.
+    #[error("{what} may not stand in {place}")]
+    Misplaced {
+        /// The statement.
+        what: &'static str,
+        /// Where it stands.
+        place: &'static str,
+    },
+    /// The index local is not `U64`.
+    #[error("the index is {0:?}, not U64")]
+    Index(Type),
+    /// Too many parameters or locals for their numbers.
+    #[error("more than 65535 {0}")]
+    Count(&'static str),
+}
+
+type Result<T = ()> = std::result::Result<T, Invalid>;
+
+/// A module that keeps all rules; only [`validate`] makes one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Valid(Module);
+
+impl std::ops::Deref for Valid {
+    type Target = Module;
+
+    fn deref(&self) -> &Module {
+        &self.0
+    }
+}
+
+/// Checks every rule.
+///
+/// # Errors
+/// The first broken rule.
+pub fn validate(module: Module) -> Result<Valid> {
+    let too_many = |n: usize| n > usize::from(u16::MAX);
+    if too_many(module.params.len()) {
+        return Err(Invalid::Count("parameters"));
+    }
+    if too_many(module.locals.len()) {
+        return Err(Invalid::Count("locals"));
+    }
+    Check::new(&module).module()?;
+    Ok(Valid(module))
+}
+
+/// Where a statement stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Prelude,
+    Body,
+    /// Inside [`Expr::Block`].
+    Value,
+}
+
+struct Check<'a> {
+    module: &'a Module,
+    place: Place,
+    /// Locals assigned on every way to here. `None`: here is unreachable.
+    assigned: Option<Vec<bool>>,
+    /// Variables of the loops around, and the index.
+    held: Vec<LocalId>,
+    /// Loops around, within the innermost value block; with the assignments at their breaks.
+    loops: Vec<Option<Vec<bool>>>,
+}
+
+impl<'a> Check<'a> {
+    fn new(module: &'a Module) -> Self {
+        let assigned = Some(vec![false; module.locals.len()]);
+        Self {
+            module,
+            place: Place::Prelude,
+            assigned,
+            held: Vec::new(),
+            loops: Vec::new(),
+        }
+    }
+
+    fn module(mut self) -> Result {
+        let index = self.local(self.module.index)?;
+        if index.ty != Type::U64 {
+            return Err(Invalid::Index(index.ty));
+        }
+        self.held.push(self.module.index);
+        self.block(&self.module.prelude)?;
+        self.place = Place::Body;
+        self.assign(self.module.index);
+        self.block(&self.module.body)
+    }
+
+    fn local(&self, id: LocalId) -> Result<&'a Local> {
+        self.module
+            .locals
+            .get(usize::from(id.0))
+            .ok_or(Invalid::Local(id.0))
+    }
+
+    fn kind(&self, id: ParamId) -> Option<ParamKind> {
+        self.module.params.get(usize::from(id.0)).map(|p| p.kind)
+    }
+
+    fn assign(&mut self, id: LocalId) {
+        if let Some(assigned) = &mut self.assigned {
+            assigned[usize::from(id.0)] = true;
+        }
+    }
+
+    fn block(&mut self, stmts: &[Stmt]) -> Result {
+        stmts.iter().try_for_each(|s| self.stmt(s))
+    }
+
+    fn stmt(&mut self, stmt: &Stmt) -> Result {
+        match stmt {
+            Stmt::Set(id, value) => self.set(*id, value),
+            Stmt::Store(param, value) => self.store(*param, value),
+            Stmt::If(condition, yes, no) => {
+                self.expect(condition, Type::Bool, "condition of if")?;
+                let before = self.assigned.clone();
+                self.block(yes)?;
+                let after_yes = std::mem::replace(&mut self.assigned, before);
+                self.block(no)?;
+                self.assigned = meet(after_yes, self.assigned.take());
+                Ok(())
+            }
+            Stmt::For {
+                var,
+                start,
+                end,
+                body,
+            } => self.counted(*var, start, end, body),
+            Stmt::Loop(body) => {
+                self.loops.push(None);
+                self.block(body)?;
+                self.assigned = self.loops.pop().flatten();
+                Ok(())
+            }
+            Stmt::Break => {
+                let here = self.assigned.take();
+                let breaks = self.loops.last_mut().ok_or(misplaced("break"))?;
+                *breaks = meet(breaks.take(), here);
+                Ok(())
+            }
+            Stmt::Continue if self.loops.is_empty() => Err(misplaced("continue")),
+            Stmt::Continue | Stmt::Fault => {
+                self.assigned = None;
+                Ok(())
+            }
+        }
+    }
+
+    fn set(&mut self, id: LocalId, value: &Expr) -> Result {
+        let local = self.local(id)?;
+        if self.held.contains(&id) {
+            return Err(Invalid::LoopVariable {
+                id: id.0,
+                name: local.name.clone(),
+            });
+        }
+        self.expect(value, local.ty, "assigned value")?;
+        self.assign(id);
+        Ok(())
+    }
+
+    fn store(&mut self, param: ParamId, value: &Expr) -> Result {
+        match self.place {
+            Place::Body => {}
+            Place::Prelude => {
+                return Err(Invalid::Misplaced {
+                    what: "store",
+                    place: "the prelude",
+                });
+            }
+            Place::Value => {
+                return Err(Invalid::Misplaced {
+                    what: "store",
+                    place: "an expression",
+                });
+            }
+        }
+        let Some(ParamKind::Own(elem)) = self.kind(param) else {
+            return Err(Invalid::Param {
+                id: param.0,
+                expected: "an own slice",
+            });
+        };
+        self.expect(value, elem.value_type(), "stored value")
+    }
+
+    fn counted(&mut self, var: LocalId, start: &Expr, end: &Expr, body: &[Stmt]) -> Result {
+        let local = self.local(var)?;
+        if !integer(local.ty) {
+            return Err(Invalid::Operator {
+                op: "for".into(),
+                ty: local.ty,
+            });
+        }
+        if self.held.contains(&var) {
+            return Err(Invalid::LoopVariable {
+                id: var.0,
+                name: local.name.clone(),
+            });
+        }
+        self.expect(start, local.ty, "start of for")?;
+        self.expect(end, local.ty, "end of for")?;
+        let before = self.assigned.clone();
+        self.assign(var);
+        self.held.push(var);
+        self.loops.push(None);
+        self.block(body)?;
+        self.loops.pop();
+        self.held.pop();
+        self.assigned = before; // the body may not run at all
+        Ok(())
+    }
+
+    fn expect(&mut self, expr: &Expr, ty: Type, place: &'static str) -> Result {
+        let found = self.expr(expr)?;
+        if found == ty {
+            return Ok(());
+        }
+        Err(Invalid::Type {
+            place,
+            expected: format!("{ty:?}"),
+            found,
+        })
+    }
+
+    fn expr(&mut self, expr: &Expr) -> Result<Type> {
+        match expr {
+            Expr::Const(value) => Ok(value.ty()),
+            Expr::Local(id) => self.read(*id),
+            Expr::Scalar(id) => match self.kind(*id) {
+                Some(ParamKind::Scalar(ty)) => Ok(ty),
+                _ => Err(Invalid::Param {
+                    id: id.0,
+                    expected: "a scalar",
+                }),
+            },
+            Expr::Len(id) => match self.kind(*id) {
+                Some(ParamKind::Input(_) | ParamKind::Own(_)) => Ok(Type::U64),
+                _ => Err(Invalid::Param {
+                    id: id.0,
+                    expected: "a slice",
+                }),
+            },
+            Expr::Load(id, index) => {
+                self.expect(index, Type::U64, "index")?;
+                match self.kind(*id) {
+                    Some(ParamKind::Input(elem)) => Ok(elem.value_type()),
+                    _ => Err(Invalid::Param {
+                        id: id.0,
+                        expected: "an input slice",
+                    }),
+                }
+            }
+            Expr::LoadOwn(id) => self.load_own(*id),
+            Expr::Unary(op, a) => {
+                let ty = self.expr(a)?;
+                if unary(*op, ty) {
+                    Ok(ty)
+                } else {
+                    Err(Invalid::Operator {
+                        op: format!("{op:?}"),
+                        ty,
+                    })
+                }
+            }
+            Expr::Binary(op, a, b) => self.binary(*op, a, b),
+            Expr::Compare(op, a, b) => {
+                let ty = self.expr(a)?;
+                self.expect(b, ty, "right side of a comparison")?;
+                let ordered = matches!(op, CmpOp::Eq | CmpOp::Ne) || ty != Type::Bool;
+                if ordered {
+                    Ok(Type::Bool)
+                } else {
+                    Err(Invalid::Operator {
+                        op: format!("{op:?}"),
+                        ty,
+                    })
+                }
+            }
+            Expr::And(a, b) | Expr::Or(a, b) => self.short_circuit(a, b),
+            Expr::If(condition, yes, no) => self.choice(condition, yes, no),
+            Expr::Block(stmts, value) => self.value_block(stmts, value),
+            Expr::Cast(to, a) => {
+                let from = self.expr(a)?;
+                let fits =
+                    from == *to || (*to != Type::Bool && (from != Type::Bool || integer(*to)));
+                if fits {
+                    Ok(*to)
+                } else {
+                    Err(Invalid::Operator {
+                        op: format!("cast to {to:?}"),
+                        ty: from,
+                    })
+                }
+            }
+        }
+    }
+
+    fn read(&self, id: LocalId) -> Result<Type> {
+        let local = self.local(id)?;
+        let assigned = self.assigned.as_ref().is_none_or(|a| a[usize::from(id.0)]);
+        let known = assigned && (self.place != Place::Prelude || id != self.module.index);
+        if known {
+            Ok(local.ty)
+        } else {
+            Err(Invalid::Unassigned {
+                id: id.0,
+                name: local.name.clone(),
+            })
+        }
+    }
+
+    fn load_own(&self, id: ParamId) -> Result<Type> {
+        if self.place == Place::Prelude || !self.index_is_assigned() {
+            return Err(Invalid::Misplaced {
+                what: "own load",
+                place: "the prelude",
+            });
+        }
+        match self.kind(id) {
+            Some(ParamKind::Own(elem)) => Ok(elem.value_type()),
+            _ => Err(Invalid::Param {
+                id: id.0,
+                expected: "an own slice",
+            }),
+        }
+    }
+
+    fn index_is_assigned(&self) -> bool {
+        self.assigned
+            .as_ref()
+            .is_none_or(|a| a[usize::from(self.module.index.0)])
+    }
+
+    fn binary(&mut self, op: BinOp, a: &Expr, b: &Expr) -> Result<Type> {
+        let ty = self.expr(a)?;
+        let right = if matches!(op, BinOp::Shl | BinOp::Shr) {
+            Type::U32
+        } else {
+            ty
+        };
+        self.expect(b, right, "right operand")?;
+        if binary(op, ty) {
+            Ok(ty)
+        } else {
+            Err(Invalid::Operator {
+                op: format!("{op:?}"),
+                ty,
+            })
+        }
+    }
+
+    fn short_circuit(&mut self, a: &Expr, b: &Expr) -> Result<Type> {
+        self.expect(a, Type::Bool, "operand of a logical operator")?;
+        let before = self.assigned.clone();
+        self.expect(b, Type::Bool, "operand of a logical operator")?;
+        self.assigned = before;
+        Ok(Type::Bool)
+    }
+
+    fn choice(&mut self, condition: &Expr, yes: &Expr, no: &Expr) -> Result<Type> {
+        self.expect(condition, Type::Bool, "condition of if")?;
+        let before = self.assigned.clone();
+        let ty = self.expr(yes)?;
+        let after_yes = std::mem::replace(&mut self.assigned, before);
+        self.expect(no, ty, "else side")?;
+        self.assigned = meet(after_yes, self.assigned.take());
+        Ok(ty)
+    }
+
+    fn value_block(&mut self, stmts: &[Stmt], value: &Expr) -> Result<Type> {
+        let place = self.place;
+        let loops = std::mem::take(&mut self.loops);
+        if place == Place::Body {
+            self.place = Place::Value;
+        }
+        self.block(stmts)?;
+        let ty = self.expr(value)?;
+        self.place = place;
+        self.loops = loops;
+        Ok(ty)
+    }
+}
+
+fn misplaced(what: &'static str) -> Invalid {
+    Invalid::Misplaced {
+        what,
+        place: "no loop of its block",
+    }
+}
+
+/// Assigned on both ways; an unreachable way assigns everything.
+fn meet(a: Option<Vec<bool>>, b: Option<Vec<bool>>) -> Option<Vec<bool>> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.into_iter().zip(b).map(|(a, b)| a && b).collect()),
+        (a, b) => a.or(b),
+    }
+}
+
+fn integer(ty: Type) -> bool {
+    matches!(ty, Type::I32 | Type::U32 | Type::I64 | Type::U64)
+}
+
+fn float(ty: Type) -> bool {
+    matches!(ty, Type::F32 | Type::F64)
+}
+
+fn unary(op: UnOp, ty: Type) -> bool {
+    match op {
+        UnOp::Not => ty == Type::Bool || integer(ty),
+        UnOp::Neg | UnOp::Abs => float(ty) || matches!(ty, Type::I32 | Type::I64),
+        UnOp::Sqrt | UnOp::Floor | UnOp::Ceil | UnOp::Trunc | UnOp::Round => float(ty),
+    }
+}
+
+fn binary(op: BinOp, ty: Type) -> bool {
+    match op {
+        BinOp::And | BinOp::Or | BinOp::Xor => ty == Type::Bool || integer(ty),
+        BinOp::Shl | BinOp::Shr => integer(ty),
+        BinOp::Hypot => float(ty),
+        _ => ty != Type::Bool,
+    }
+}

@@ -1,0 +1,308 @@
+//! Each rule of the validator refuses what breaks it, and bytes never make the reader panic.
+
+use hotsled_ir::*;
+use proptest::prelude::*;
+
+fn module(prelude: Vec<Stmt>, body: Vec<Stmt>) -> Module {
+    let param = |name: &str, kind| Param {
+        name: name.into(),
+        kind,
+    };
+    let local = |name: &str, ty| Local {
+        name: name.into(),
+        ty,
+    };
+    Module {
+        name: "rules".into(),
+        params: vec![
+            param("x", ParamKind::Input(Elem::F32)),
+            param("y", ParamKind::Own(Elem::F32)),
+            param("s", ParamKind::Scalar(Type::F32)),
+        ],
+        locals: vec![
+            local("i", Type::U64),
+            local("a", Type::F32),
+            local("k", Type::U64),
+            local("b", Type::Bool),
+        ],
+        prelude,
+        index: LocalId(0),
+        body,
+    }
+}
+
+const I: LocalId = LocalId(0);
+const A: LocalId = LocalId(1);
+const K: LocalId = LocalId(2);
+const X: ParamId = ParamId(0);
+const Y: ParamId = ParamId(1);
+const S: ParamId = ParamId(2);
+
+fn f(v: f32) -> Expr {
+    Expr::Const(Value::F32(v))
+}
+
+fn u(v: u64) -> Expr {
+    Expr::Const(Value::U64(v))
+}
+
+fn yes() -> Expr {
+    Expr::Const(Value::Bool(true))
+}
+
+fn refused(body: Vec<Stmt>) -> Invalid {
+    validate(module(vec![], body)).expect_err("a broken rule")
+}
+
+#[test]
+fn types_must_fit() {
+    assert!(matches!(
+        refused(vec![Stmt::Set(A, u(1))]),
+        Invalid::Type { .. }
+    ));
+    assert!(matches!(
+        refused(vec![Stmt::Store(Y, u(1))]),
+        Invalid::Type { .. }
+    ));
+    assert!(matches!(
+        refused(vec![Stmt::If(u(1), vec![], vec![])]),
+        Invalid::Type { .. }
+    ));
+    let shift = Expr::Binary(BinOp::Shl, Box::new(u(1)), Box::new(u(1)));
+    assert!(matches!(
+        refused(vec![Stmt::Set(K, shift)]),
+        Invalid::Type { .. }
+    ));
+    let mixed = Expr::Binary(BinOp::Add, Box::new(f(1.0)), Box::new(u(1)));
+    assert!(matches!(
+        refused(vec![Stmt::Set(A, mixed)]),
+        Invalid::Type { .. }
+    ));
+}
+
+#[test]
+fn operators_must_exist() {
+    let not = Expr::Unary(UnOp::Not, Box::new(f(1.0)));
+    assert!(matches!(
+        refused(vec![Stmt::Set(A, not)]),
+        Invalid::Operator { .. }
+    ));
+    let sqrt = Expr::Unary(UnOp::Sqrt, Box::new(u(1)));
+    assert!(matches!(
+        refused(vec![Stmt::Set(K, sqrt)]),
+        Invalid::Operator { .. }
+    ));
+    let to_bool = Expr::Cast(Type::Bool, Box::new(u(1)));
+    assert!(matches!(
+        refused(vec![Stmt::Set(LocalId(3), to_bool)]),
+        Invalid::Operator { .. }
+    ));
+    let bool_to_float = Expr::Cast(Type::F32, Box::new(yes()));
+    assert!(matches!(
+        refused(vec![Stmt::Set(A, bool_to_float)]),
+        Invalid::Operator { .. }
+    ));
+}
+
+#[test]
+fn names_must_exist_and_be_of_their_kind() {
+    assert_eq!(
+        refused(vec![Stmt::Set(LocalId(9), f(1.0))]),
+        Invalid::Local(9)
+    );
+    for bad in [
+        Stmt::Store(X, f(1.0)),
+        Stmt::Store(ParamId(7), f(1.0)),
+        Stmt::Set(A, Expr::LoadOwn(X)),
+    ] {
+        assert!(matches!(refused(vec![bad]), Invalid::Param { .. }));
+    }
+    for bad in [
+        Expr::Load(Y, Box::new(u(0))),
+        Expr::Scalar(X),
+        Expr::Cast(Type::F32, Box::new(Expr::Len(S))),
+    ] {
+        assert!(matches!(
+            refused(vec![Stmt::Set(A, bad)]),
+            Invalid::Param { .. }
+        ));
+    }
+}
+
+#[test]
+fn locals_are_assigned_before_they_are_read() {
+    let read = || Stmt::Store(Y, Expr::Local(A));
+    let set = || Stmt::Set(A, f(1.0));
+    assert!(matches!(
+        refused(vec![read()]),
+        Invalid::Unassigned { id: 1, .. }
+    ));
+    assert!(matches!(
+        refused(vec![Stmt::If(yes(), vec![set()], vec![]), read()]),
+        Invalid::Unassigned { .. }
+    ));
+    let for_set = Stmt::For {
+        var: K,
+        start: u(0),
+        end: u(3),
+        body: vec![set()],
+    };
+    assert!(matches!(
+        refused(vec![for_set, read()]),
+        Invalid::Unassigned { .. }
+    ));
+    let early = Stmt::Loop(vec![
+        Stmt::If(yes(), vec![Stmt::Break], vec![]),
+        set(),
+        Stmt::Break,
+    ]);
+    assert!(matches!(
+        refused(vec![early, read()]),
+        Invalid::Unassigned { .. }
+    ));
+    let both = Stmt::If(yes(), vec![set()], vec![Stmt::Fault]);
+    assert!(validate(module(vec![], vec![both, read()])).is_ok());
+    let late = Stmt::Loop(vec![set(), Stmt::If(yes(), vec![Stmt::Break], vec![])]);
+    assert!(validate(module(vec![], vec![late, read()])).is_ok());
+    let index_in_prelude = module(vec![Stmt::Set(K, Expr::Local(I))], vec![]);
+    assert!(matches!(
+        validate(index_in_prelude),
+        Err(Invalid::Unassigned { .. })
+    ));
+}
+
+#[test]
+fn loop_variables_belong_to_their_loops() {
+    assert!(matches!(
+        refused(vec![Stmt::Set(I, u(0))]),
+        Invalid::LoopVariable { id: 0, .. }
+    ));
+    let inner = Stmt::For {
+        var: K,
+        start: u(0),
+        end: u(3),
+        body: vec![Stmt::Set(K, u(7))],
+    };
+    assert!(matches!(
+        refused(vec![inner]),
+        Invalid::LoopVariable { id: 2, .. }
+    ));
+}
+
+#[test]
+fn statements_stand_where_they_may() {
+    assert!(matches!(
+        refused(vec![Stmt::Break]),
+        Invalid::Misplaced { .. }
+    ));
+    let stored = Expr::Block(vec![Stmt::Store(Y, f(1.0))], Box::new(f(1.0)));
+    assert!(matches!(
+        refused(vec![Stmt::Set(A, stored)]),
+        Invalid::Misplaced { .. }
+    ));
+    let leaves = Expr::Block(vec![Stmt::Break], Box::new(f(1.0)));
+    assert!(matches!(
+        refused(vec![Stmt::Loop(vec![Stmt::Set(A, leaves)])]),
+        Invalid::Misplaced { .. }
+    ));
+    let prelude = module(vec![Stmt::Store(Y, f(1.0))], vec![]);
+    assert!(matches!(validate(prelude), Err(Invalid::Misplaced { .. })));
+    let own = module(vec![Stmt::Set(A, Expr::LoadOwn(Y))], vec![]);
+    assert!(matches!(validate(own), Err(Invalid::Misplaced { .. })));
+}
+
+#[test]
+fn the_index_is_a_u64() {
+    let mut bad = module(vec![], vec![]);
+    bad.index = A;
+    assert_eq!(validate(bad), Err(Invalid::Index(Type::F32)));
+}
+
+fn sample() -> Module {
+    let body = vec![
+        Stmt::Set(A, Expr::Load(X, Box::new(Expr::Local(I)))),
+        Stmt::For {
+            var: K,
+            start: u(0),
+            end: Expr::Len(X),
+            body: vec![Stmt::If(
+                Expr::And(
+                    Box::new(yes()),
+                    Box::new(Expr::Compare(
+                        CmpOp::Lt,
+                        Box::new(Expr::Local(A)),
+                        Box::new(f(-0.0)),
+                    )),
+                ),
+                vec![Stmt::Continue],
+                vec![Stmt::Set(
+                    A,
+                    Expr::Binary(
+                        BinOp::Mul,
+                        Box::new(Expr::Local(A)),
+                        Box::new(Expr::Scalar(S)),
+                    ),
+                )],
+            )],
+        },
+        Stmt::Store(
+            Y,
+            Expr::Block(
+                vec![Stmt::Set(LocalId(3), yes())],
+                Box::new(Expr::If(
+                    Box::new(Expr::Local(LocalId(3))),
+                    Box::new(Expr::Local(A)),
+                    Box::new(f(f32::NAN)),
+                )),
+            ),
+        ),
+    ];
+    module(vec![], body)
+}
+
+#[test]
+fn bytes_round_trip() {
+    let bytes = encode(&sample());
+    assert_eq!(decode(&bytes).unwrap(), sample());
+    assert!(read(&bytes).is_ok());
+    for end in 0..bytes.len() {
+        assert!(decode(&bytes[..end]).is_err(), "cut at {end}");
+    }
+}
+
+#[test]
+fn nesting_is_limited() {
+    let mut e = yes();
+    for _ in 0..300 {
+        e = Expr::Unary(UnOp::Not, Box::new(e));
+    }
+    let deep = module(vec![], vec![Stmt::Set(LocalId(3), e)]);
+    assert!(matches!(
+        decode(&encode(&deep)),
+        Err(DecodeError::Depth { .. })
+    ));
+}
+
+proptest! {
+    #[test]
+    fn damaged_bytes_never_panic(at in 0usize..400, byte in any::<u8>(), more in any::<u8>()) {
+        let mut bytes = encode(&sample());
+        let len = bytes.len();
+        bytes[at % len] = byte;
+        bytes[(at * 7) % len] ^= more;
+        if let Ok(valid) = read(&bytes) {
+            let mut args = [interp::Arg::Slice(vec![0; 16]), interp::Arg::Slice(vec![0; 16]), interp::Arg::Scalar(Value::F32(1.0))];
+            if valid.params == sample().params {
+                let _ = interp::run(&valid, &mut args, 0, 4, 10_000);
+            }
+            let _ = (access(&valid), print(&valid));
+        }
+    }
+
+    #[test]
+    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let mut whole = b"HSIR\x01".to_vec();
+        whole.extend(bytes);
+        let _ = read(&whole);
+    }
+}
