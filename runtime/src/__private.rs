@@ -8,7 +8,7 @@ pub use hotsled_ir::math;
 
 pub use crate::cell::{FLAG_PINNED_CPU, SectionCell};
 
-pub use crate::slots::{bounds_panic, input, input_slot, own, own_slot};
+pub use crate::slots::{bounds_panic, input, input_slot, own, own_at, own_slot, slots};
 
 use crate::call::Call;
 

@@ -1,6 +1,6 @@
 //! Arguments to slots and back.
 
-use hotsled_abi::ArgSlot;
+use hotsled_abi::{ArgBlock, ArgSlot};
 
 /// Slot of a `&[T]`.
 pub fn input_slot<T>(slice: &[T]) -> ArgSlot {
@@ -39,6 +39,30 @@ pub unsafe fn own<'a, T>(slot: &ArgSlot, start: u64, end: u64) -> &'a mut [T] {
     let at = unsafe { base.add(first) };
     // SAFETY: first + count is at most the length, and by the contract nobody else has this part.
     unsafe { std::slice::from_raw_parts_mut(at, count) }
+}
+
+/// The own element number `k` of a grain, which is element `index` of the whole slice of `len`.
+///
+/// # Panics
+/// As indexing the whole slice would.
+#[inline(always)]
+#[track_caller]
+pub fn own_at<T>(own: &mut [T], k: usize, index: usize, len: usize) -> &mut T {
+    match own.get_mut(k) {
+        Some(element) => element,
+        None => bounds_panic(index, len),
+    }
+}
+
+/// The slots behind a block.
+///
+/// # Safety
+/// `args` is the block of a call that is running.
+pub unsafe fn slots<'a>(args: *const ArgBlock) -> &'a [ArgSlot] {
+    // SAFETY: by the contract the block is valid, and nobody writes it.
+    let block = unsafe { &*args };
+    // SAFETY: a valid block has `len` slots at `slots`.
+    unsafe { std::slice::from_raw_parts(block.slots, block.len as usize) }
 }
 
 /// First element and element count of `start..end` clipped to `len`.

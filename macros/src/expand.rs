@@ -1,0 +1,252 @@
+//! The output: wrapper, record, cell, entry with its sled and row, CPU body.
+
+use hotsled_abi::{NOP8, RECORDS_SECTION, SITE_VERSION, SITES_SECTION, TEXT_SECTION};
+use hotsled_ir::Elem;
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::quote;
+
+use crate::infer::Ty;
+use crate::lower::Lowered;
+use crate::parse::{Kind, Options, Param, Section};
+
+/// Everything a section becomes, inside the user's own function item.
+pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> TokenStream {
+    let item = &section.item;
+    let (attrs, vis, sig) = (&item.attrs, &item.vis, &item.sig);
+    let (range, statics, code) = (
+        range(section, lowered),
+        statics(section, lowered, options),
+        code(section, lowered),
+    );
+    let slots = section.params.iter().map(slot);
+    let parallel = &section.parallel;
+    quote! {
+        #(#attrs)* #vis #sig {
+            let _: fn(::core::ops::Range<::core::primitive::usize>) -> ::core::ops::Range<::core::primitive::usize> = #parallel;
+            #[allow(unused_variables, unused_mut, unused_assignments, unused_parens, clippy::all)]
+            let __range = { #range };
+            #statics
+            #code
+            ::hotsled::__private::run(&__CELL, __range, [#(#slots),*])
+        }
+    }
+}
+
+/// The range, with the prelude that it may depend on.
+fn range(section: &Section, lowered: &Lowered) -> TokenStream {
+    let lens = section
+        .params
+        .iter()
+        .filter(|p| matches!(p.kind, Kind::Own(_)))
+        .map(|p| {
+            let (len, name) = (len_name(&p.name), &p.name);
+            quote!(let #len = #name.len();)
+        });
+    let (prelude, (start, end)) = (&lowered.prelude, &lowered.range);
+    quote! {
+        #(#lens)*
+        #prelude
+        (#start)..(#end)
+    }
+}
+
+fn len_name(slice: &Ident) -> Ident {
+    Ident::new(&format!("__len_{slice}"), Span::mixed_site())
+}
+
+fn slot(param: &Param) -> TokenStream {
+    let name = &param.name;
+    let bits = match param.kind {
+        Kind::Input(_) => return quote!(::hotsled::__private::input_slot(#name)),
+        Kind::Own(_) => return quote!(::hotsled::__private::own_slot(#name)),
+        Kind::Scalar(Ty::F32) => quote!(#name.to_bits() as ::core::primitive::u64),
+        Kind::Scalar(Ty::F64) => quote!(#name.to_bits()),
+        Kind::Scalar(Ty::I32) => quote!(#name as ::core::primitive::u32 as ::core::primitive::u64),
+        Kind::Scalar(_) => quote!(#name as ::core::primitive::u64),
+    };
+    quote!(::hotsled::__private::ArgSlot::scalar(#bits))
+}
+
+/// Record and cell.
+fn statics(section: &Section, lowered: &Lowered, options: &Options) -> TokenStream {
+    let name = section.item.sig.ident.to_string();
+    let module = Literal::byte_string(&hotsled_ir::encode(&lowered.module));
+    let flags = if options.pinned {
+        quote!(::hotsled::__private::FLAG_PINNED_CPU)
+    } else {
+        quote!(0)
+    };
+    quote! {
+        const __MODULE: &[::core::primitive::u8] = #module;
+        const __PATH: &::core::primitive::str = ::core::concat!(::core::module_path!(), "::", #name);
+        const __LEN: ::core::primitive::usize = ::hotsled::__private::record_len(__PATH.len(), __MODULE.len());
+        #[used]
+        #[unsafe(link_section = #RECORDS_SECTION)]
+        static __RECORD: ::hotsled::__private::Record<__LEN> =
+            ::hotsled::__private::Record(::hotsled::__private::assemble(__PATH, __MODULE));
+        static __CELL: ::hotsled::__private::SectionCell =
+            ::hotsled::__private::SectionCell::new(__PATH, __entry, __body, #flags);
+    }
+}
+
+/// Entry, body, and the safe function that holds the user's code.
+fn code(section: &Section, lowered: &Lowered) -> TokenStream {
+    let (entry, body, grain) = (entry(), body(section), grain(section, lowered));
+    quote!(#entry #body #grain)
+}
+
+/// ```text
+/// 0  0f 1f 84 00 00 00 00 00  nop     the sled
+/// 8  e9 .. .. .. ..           jmp body
+/// ```
+/// padded to 16 bytes, with the row that names it.
+fn entry() -> TokenStream {
+    let sled = NOP8.map(|byte| format!("{byte:#04x}")).join(", ");
+    let head = [
+        ".balign 16".to_owned(),
+        "2:".into(),
+        format!(".byte {sled}"),
+        "jmp {body}".into(),
+        ".balign 16, 0xcc".into(),
+    ];
+    let row = [
+        format!(".pushsection {SITES_SECTION},\"aR\",@progbits"),
+        ".balign 4".into(),
+        format!(".long {SITE_VERSION}"),
+        ".long 2b - .".into(),
+        ".long {body} - .".into(),
+        ".long {record} - .".into(),
+        ".long {len}".into(),
+        ".long {cell} - .".into(),
+        ".popsection".into(),
+    ];
+    let lines = head.iter().chain(&row);
+    quote! {
+        #[unsafe(naked)]
+        #[unsafe(link_section = #TEXT_SECTION)]
+        unsafe extern "C-unwind" fn __entry(
+            _args: *const ::hotsled::__private::ArgBlock,
+            _start: ::core::primitive::u64,
+            _end: ::core::primitive::u64,
+        ) {
+            ::core::arch::naked_asm!(
+                #(#lines,)*
+                body = sym __body, record = sym __RECORD, len = const __LEN, cell = sym __CELL,
+            )
+        }
+    }
+}
+
+/// Unpacks the slots.
+fn body(section: &Section) -> TokenStream {
+    let args = section
+        .params
+        .iter()
+        .enumerate()
+        .map(|(n, param)| unpack(n, param));
+    quote! {
+        unsafe extern "C-unwind" fn __body(
+            __args: *const ::hotsled::__private::ArgBlock,
+            __start: ::core::primitive::u64,
+            __end: ::core::primitive::u64,
+        ) {
+            // SAFETY: the runtime passes the block of a running call of this section, made from the
+            // wrapper's arguments, and grains that are disjoint.
+            let __slots = unsafe { ::hotsled::__private::slots(__args) };
+            __grain(#(#args,)* __start as ::core::primitive::usize, __end as ::core::primitive::usize)
+        }
+    }
+}
+
+fn unpack(n: usize, param: &Param) -> TokenStream {
+    let n = Literal::usize_unsuffixed(n);
+    match param.kind {
+        Kind::Scalar(ty) => scalar(&quote!(__slots[#n].word), ty),
+        Kind::Input(elem) => {
+            let elem = elem_type(elem);
+            quote!(unsafe { ::hotsled::__private::input::<#elem>(&__slots[#n]) })
+        }
+        Kind::Own(elem) => {
+            let elem = elem_type(elem);
+            quote!(unsafe { ::hotsled::__private::own::<#elem>(&__slots[#n], __start, __end) }, __slots[#n].len as ::core::primitive::usize)
+        }
+    }
+}
+
+fn scalar(word: &TokenStream, ty: Ty) -> TokenStream {
+    let name = Ident::new(ty.name(), Span::mixed_site());
+    match ty {
+        Ty::F32 => quote!(::core::primitive::f32::from_bits(#word as ::core::primitive::u32)),
+        Ty::F64 => quote!(::core::primitive::f64::from_bits(#word)),
+        Ty::Bool => quote!(#word != 0),
+        _ => quote!(#word as ::core::primitive::#name),
+    }
+}
+
+fn elem_type(elem: Elem) -> TokenStream {
+    let name = Ident::new(Ty::of(elem).name(), Span::mixed_site());
+    quote!(::core::primitive::#name)
+}
+
+/// The user's code over one grain. Where the grain lies within every own slice, `own_at`'s check is
+/// seen to hold and goes; the other copy is for ranges that run beyond a slice, and panics there.
+fn grain(section: &Section, lowered: &Lowered) -> TokenStream {
+    let params: Vec<_> = section.params.iter().map(declare).collect();
+    let names: Vec<_> = section.params.iter().map(pass).collect();
+    let own: Vec<_> = section
+        .params
+        .iter()
+        .filter(|p| matches!(p.kind, Kind::Own(_)))
+        .map(|p| &p.name)
+        .collect();
+    let (index, prelude, body) = (&section.index, &lowered.prelude, &lowered.body);
+    quote! {
+        fn __grain(#(#params,)* __start: ::core::primitive::usize, __end: ::core::primitive::usize) {
+            let __count = __end - __start;
+            if true #(&& #own.len() == __count)* {
+                #(let #own = &mut #own[..__count];)*
+                __indices(#(#names,)* __start, __count)
+            } else {
+                __indices(#(#names,)* __start, __count)
+            }
+        }
+        #[inline(always)]
+        #[allow(unused_variables, unused_mut, unused_assignments, unused_parens, unused_braces, clippy::all)]
+        fn __indices(#(#params,)* __start: ::core::primitive::usize, __count: ::core::primitive::usize) {
+            #prelude
+            for __k in 0..__count {
+                let #index = __start + __k;
+                #body
+            }
+        }
+    }
+}
+
+fn declare(param: &Param) -> TokenStream {
+    let name = &param.name;
+    match param.kind {
+        Kind::Scalar(ty) => {
+            let ty = Ident::new(ty.name(), Span::mixed_site());
+            quote!(#name: ::core::primitive::#ty)
+        }
+        Kind::Input(elem) => {
+            let elem = elem_type(elem);
+            quote!(#name: &[#elem])
+        }
+        Kind::Own(elem) => {
+            let (elem, len) = (elem_type(elem), len_name(name));
+            quote!(#name: &mut [#elem], #len: ::core::primitive::usize)
+        }
+    }
+}
+
+fn pass(param: &Param) -> TokenStream {
+    let name = &param.name;
+    match param.kind {
+        Kind::Own(_) => {
+            let len = len_name(name);
+            quote!(#name, #len)
+        }
+        _ => quote!(#name),
+    }
+}

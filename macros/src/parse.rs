@@ -1,0 +1,293 @@
+//! From a function item to the parts of a section.
+
+use hotsled_ir::Elem;
+use proc_macro2::{Span, TokenStream};
+use syn::spanned::Spanned;
+use syn::{Block, Error, Expr, FnArg, Ident, ItemFn, Pat, Result, Stmt, Type};
+
+use crate::infer::Ty;
+
+/// Arguments of the attribute.
+#[derive(Default)]
+pub struct Options {
+    /// `cpu`: never offered to a device.
+    pub pinned: bool,
+}
+
+/// Reads `#[section(..)]`'s arguments.
+pub fn options(args: TokenStream) -> Result<Options> {
+    if args.is_empty() {
+        return Ok(Options::default());
+    }
+    let word: Ident = syn::parse2(args)?;
+    if word == "cpu" {
+        return Ok(Options { pinned: true });
+    }
+    Err(Error::new(
+        word.span(),
+        "unknown argument; `cpu` (never offer this section to a device) is the only one",
+    ))
+}
+
+/// What a parameter is, and its element or value type.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Kind {
+    /// By value.
+    Scalar(Ty),
+    /// `&[T]`.
+    Input(Elem),
+    /// `&mut [T]`.
+    Own(Elem),
+}
+
+/// A parameter.
+pub struct Param {
+    pub name: Ident,
+    pub kind: Kind,
+}
+
+/// A function that may become a section.
+pub struct Section {
+    pub item: ItemFn,
+    pub params: Vec<Param>,
+    /// Statements before the loop.
+    pub prelude: Vec<Stmt>,
+    pub index: Ident,
+    /// `parallel`, as the user wrote its path.
+    pub parallel: Expr,
+    pub start: Expr,
+    pub end: Expr,
+    pub body: Block,
+}
+
+/// Splits the item, naming everything that is not a section's.
+pub fn section(item: ItemFn) -> Result<Section> {
+    let mut errors = Errors::default();
+    check_signature(&item, &mut errors);
+    let params = item
+        .sig
+        .inputs
+        .iter()
+        .filter_map(|arg| errors.keep(param(arg)))
+        .collect();
+    let parts = errors.keep(split(&item));
+    errors.finish()?;
+    let (prelude, (index, parallel, start, end, body)) = parts.expect("no error was kept");
+    Ok(Section {
+        params,
+        prelude,
+        index,
+        parallel,
+        start,
+        end,
+        body,
+        item,
+    })
+}
+
+/// Collects errors so that all are told at once.
+#[derive(Default)]
+pub struct Errors(Option<Error>);
+
+impl Errors {
+    /// Adds an error.
+    pub fn add(&mut self, span: Span, message: impl std::fmt::Display) {
+        self.push(Error::new(span, message));
+    }
+
+    fn push(&mut self, error: Error) {
+        match &mut self.0 {
+            Some(all) => all.combine(error),
+            None => self.0 = Some(error),
+        }
+    }
+
+    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|e| self.push(e)).ok()
+    }
+
+    /// All errors, if there were any.
+    pub fn finish(self) -> Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+fn check_signature(item: &ItemFn, errors: &mut Errors) {
+    let sig = &item.sig;
+    let mut refuse = |span: Option<Span>, what: &str| {
+        if let Some(span) = span {
+            errors.add(span, what);
+        }
+    };
+    refuse(
+        sig.asyncness.map(|t| t.span()),
+        "a section is not async; call it from a blocking thread",
+    );
+    refuse(sig.constness.map(|t| t.span()), "a section cannot be const");
+    refuse(
+        sig.unsafety.map(|t| t.span()),
+        "a section is a safe function",
+    );
+    refuse(
+        sig.abi.as_ref().map(Spanned::span),
+        "a section has Rust's own calling convention",
+    );
+    let generic = sig
+        .generics
+        .params
+        .iter()
+        .find(|p| !matches!(p, syn::GenericParam::Lifetime(_)));
+    refuse(
+        generic.map(Spanned::span),
+        "a section is not generic; write one function per type",
+    );
+    if let syn::ReturnType::Type(_, ty) = &sig.output {
+        errors.add(
+            ty.span(),
+            "a section returns nothing; write results to a `&mut [T]` parameter",
+        );
+    }
+}
+
+fn param(arg: &FnArg) -> Result<Param> {
+    let FnArg::Typed(arg) = arg else {
+        return Err(Error::new(
+            arg.span(),
+            "a section is a free function; pass slices and scalars instead of self",
+        ));
+    };
+    let Pat::Ident(pat) = &*arg.pat else {
+        return Err(Error::new(
+            arg.pat.span(),
+            "a parameter of a section is a plain name",
+        ));
+    };
+    if let Some(token) = pat.mutability {
+        return Err(Error::new(
+            token.span(),
+            "parameters are not assigned in a section; copy it with `let mut`",
+        ));
+    }
+    Ok(Param {
+        name: pat.ident.clone(),
+        kind: kind(&arg.ty)?,
+    })
+}
+
+fn kind(ty: &Type) -> Result<Kind> {
+    if let Type::Reference(reference) = ty {
+        if let Type::Slice(slice) = &*reference.elem {
+            let elem = elem(&slice.elem)?;
+            return Ok(if reference.mutability.is_some() {
+                Kind::Own(elem)
+            } else {
+                Kind::Input(elem)
+            });
+        }
+        return Err(Error::new(
+            ty.span(),
+            "a section takes slices `&[T]`, `&mut [T]` and scalars by value",
+        ));
+    }
+    match type_name(ty).as_deref().and_then(Ty::named) {
+        Some(Ty::U8) | None => Err(Error::new(
+            ty.span(),
+            "a section's scalar is f32, f64, i32, u32, i64, u64, usize or bool",
+        )),
+        Some(ty) => Ok(Kind::Scalar(ty)),
+    }
+}
+
+/// The last name of a plain path such as `f32` or `core::primitive::f32`.
+pub fn type_name(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident().map(Ident::to_string),
+        _ => None,
+    }
+}
+
+fn elem(ty: &Type) -> Result<Elem> {
+    let elem = match type_name(ty).as_deref() {
+        Some("f32") => Elem::F32,
+        Some("f64") => Elem::F64,
+        Some("i32") => Elem::I32,
+        Some("u32") => Elem::U32,
+        Some("i64") => Elem::I64,
+        Some("u64") => Elem::U64,
+        Some("u8") => Elem::U8,
+        _ => {
+            let help = "elements of a section's slices are f32, f64, i32, u32, i64, u64 or u8";
+            return Err(Error::new(ty.span(), help));
+        }
+    };
+    Ok(elem)
+}
+
+type Loop = (Ident, Expr, Expr, Expr, Block);
+
+fn split(item: &ItemFn) -> Result<(Vec<Stmt>, Loop)> {
+    let stmts = &item.block.stmts;
+    let is_parallel = |s: &Stmt| matches!(s, Stmt::Expr(Expr::ForLoop(f), _) if parallel_range(&f.expr).is_some());
+    let Some(at) = stmts.iter().position(is_parallel) else {
+        let end = item.block.brace_token.span.close();
+        return Err(Error::new(
+            end,
+            "a section ends with one loop `for i in parallel(start..end) { .. }`",
+        ));
+    };
+    if let Some(after) = stmts.get(at + 1) {
+        return Err(Error::new(
+            after.span(),
+            "nothing may follow the parallel loop; make it another section or do it in the caller",
+        ));
+    }
+    let Stmt::Expr(Expr::ForLoop(for_loop), _) = &stmts[at] else {
+        unreachable!("found above")
+    };
+    Ok((stmts[..at].to_vec(), parallel_loop(for_loop)?))
+}
+
+/// `parallel` and its argument, for `parallel(..)` or `path::parallel(..)`.
+fn parallel_range(expr: &Expr) -> Option<(&Expr, &Expr)> {
+    let Expr::Call(call) = expr else { return None };
+    let Expr::Path(path) = &*call.func else {
+        return None;
+    };
+    let named = path
+        .path
+        .segments
+        .last()
+        .is_some_and(|s| s.ident == "parallel");
+    (named && call.args.len() == 1).then(|| (&*call.func, &call.args[0]))
+}
+
+fn parallel_loop(for_loop: &syn::ExprForLoop) -> Result<Loop> {
+    let (func, range) = parallel_range(&for_loop.expr).expect("checked by the caller");
+    let Pat::Ident(index) = &*for_loop.pat else {
+        return Err(Error::new(
+            for_loop.pat.span(),
+            "the index of the parallel loop is a plain name",
+        ));
+    };
+    let Expr::Range(range) = range else {
+        return Err(Error::new(
+            range.span(),
+            "parallel takes a range written out: `parallel(start..end)`",
+        ));
+    };
+    let (Some(start), Some(end), syn::RangeLimits::HalfOpen(_)) =
+        (&range.start, &range.end, &range.limits)
+    else {
+        return Err(Error::new(
+            range.span(),
+            "parallel takes `start..end` with both ends and without `=`",
+        ));
+    };
+    Ok((
+        index.ident.clone(),
+        func.clone(),
+        (**start).clone(),
+        (**end).clone(),
+        for_loop.body.clone(),
+    ))
+}
