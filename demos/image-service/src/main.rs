@@ -1,2 +1,95 @@
-//! Entry point.
-fn main() {}
+//! The image service by itself: serves until SIGTERM or SIGINT, drains, and exits 0.
+#![forbid(unsafe_code)]
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use image_service::{Config, Devices, Service};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Filters photographs over HTTP; its loops move to an accelerator and back while requests run.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    /// Address to listen on; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Path of the control socket for the `hotsled` command [default: one named after the process].
+    #[arg(long, value_name = "PATH")]
+    control: Option<PathBuf>,
+    /// The `hotsled-device` program [default: beside this program, then on PATH].
+    #[arg(long, value_name = "PATH")]
+    device_program: Option<PathBuf>,
+    /// An argument for the device program; may be given more than once.
+    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
+    device_arg: Vec<OsString>,
+    /// Most filters that run at once [default: twice the CPUs].
+    #[arg(long, value_name = "N")]
+    concurrency: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("image-service: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let service = Service::start(config(options))?;
+    println!("listening on http://{}", service.address());
+    wait_for_signal()?;
+    println!("draining");
+    let (counts, drained) = service.stop();
+    println!(
+        "served {}, refused {}, failed {}",
+        counts.served, counts.refused, counts.failed
+    );
+    if drained {
+        Ok(())
+    } else {
+        Err("some requests did not end in time".into())
+    }
+}
+
+fn config(options: Options) -> Config {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    Config {
+        listen: options.listen,
+        concurrency: options.concurrency.unwrap_or(2 * cpus).max(1),
+        devices: Devices {
+            control: options.control,
+            program: options.device_program,
+            arguments: options.device_arg,
+        },
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+fn wait_for_signal() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut term = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
+    })
+}

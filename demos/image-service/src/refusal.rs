@@ -81,6 +81,9 @@ pub enum Refusal {
     /// The filter panicked.
     #[error("The filter failed: {0}.")]
     Failed(String),
+    /// The request was made by a page of another site.
+    #[error("Devices are moved from this service's own page only.")]
+    OtherSite,
     /// The engine refused what was asked about a device.
     #[error("{0}")]
     Device(String),
@@ -101,6 +104,7 @@ impl Refusal {
             Self::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Encode(_) | Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::OtherSite => StatusCode::FORBIDDEN,
             Self::Device(_) => StatusCode::CONFLICT,
         }
     }

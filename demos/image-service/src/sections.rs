@@ -4,9 +4,10 @@
 //! neighbour beyond an edge is the edge itself (scipy.ndimage's mode='nearest'). A position `x + k - r`
 //! is computed as `hold(x + k, r, w) = (x + k).max(r).min(w - 1 + r) - r`, which never goes below zero.
 
-use crate::sequential::parallel;
+use hotsled::parallel;
 
 /// Weighs the row neighbourhood of every pixel with `taps` (an odd number of them).
+#[hotsled::section]
 pub fn blur_rows(width: u32, taps: &[f32], pixels: &[u8], out: &mut [f32]) {
     let radius = taps.len() as u32 / 2;
     for i in parallel(0..out.len()) {
@@ -22,6 +23,7 @@ pub fn blur_rows(width: u32, taps: &[f32], pixels: &[u8], out: &mut [f32]) {
 }
 
 /// Weighs the column neighbourhood of what [`blur_rows`] left, then clamps and rounds.
+#[hotsled::section]
 pub fn blur_columns(width: u32, height: u32, taps: &[f32], rows: &[f32], out: &mut [u8]) {
     let radius = taps.len() as u32 / 2;
     for i in parallel(0..out.len()) {
@@ -37,6 +39,7 @@ pub fn blur_columns(width: u32, height: u32, taps: &[f32], rows: &[f32], out: &m
 }
 
 /// [`blur_columns`], then `p + amount * (p - blurred)`, then clamps and rounds.
+#[hotsled::section]
 pub fn unsharp_columns(
     width: u32,
     height: u32,
@@ -62,6 +65,7 @@ pub fn unsharp_columns(
 }
 
 /// Length of the gradient: `hypot` of Sobel over rows and Sobel over columns, clamped and rounded.
+#[hotsled::section]
 pub fn sobel(width: u32, height: u32, pixels: &[u8], out: &mut [u8]) {
     for i in parallel(0..out.len()) {
         let x = i as u32 % width;
@@ -87,6 +91,7 @@ pub fn sobel(width: u32, height: u32, pixels: &[u8], out: &mut [u8]) {
 }
 
 /// Sums `p` and `p * p` over the row window of `half` pixels to either side. Exact: integers.
+#[hotsled::section]
 pub fn window_rows(width: u32, half: u32, pixels: &[u8], sums: &mut [u32], squares: &mut [u32]) {
     for i in parallel(0..sums.len()) {
         let x = i as u32 % width;
@@ -109,6 +114,7 @@ pub fn window_rows(width: u32, half: u32, pixels: &[u8], sums: &mut [u32], squar
 ///
 /// The variance is `(n * squares - sum * sum) / (n * n)` with an exact integer numerator, so that
 /// nothing cancels.
+#[hotsled::section]
 pub fn contrast_columns(
     width: u32,
     height: u32,
@@ -144,6 +150,7 @@ pub fn contrast_columns(
 ///
 /// `cdf` holds 256 counts a plane, `least` one count a plane. A plane of one value (`n == least`)
 /// stays as it is. Exact: round half up of `a / b` is `(2 * a + b) / (2 * b)`.
+#[hotsled::section]
 pub fn equalize(plane: u32, cdf: &[u32], least: &[u32], pixels: &[u8], out: &mut [u8]) {
     for i in parallel(0..out.len()) {
         let channel = (i as u32 / plane) as usize;

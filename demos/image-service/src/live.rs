@@ -1,0 +1,86 @@
+//! The live view: a sampler makes one snapshot, and every viewer is sent the same bytes.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::view::{Sample, View};
+
+/// Time from one snapshot to the next.
+const PERIOD: Duration = Duration::from_millis(250);
+
+/// Snapshots to look back at for the rate: one second's worth.
+const RATE_OVER: usize = 4;
+
+/// `GET /status`: a snapshot made now.
+pub async fn status(State(app): State<Arc<App>>) -> Response {
+    let rps = app.journal.samples().last().map_or(0.0, |last| last.rps);
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    (headers, to_json(&view(&app, rps))).into_response()
+}
+
+/// `GET /events`: every snapshot from now on, until the service stops.
+pub async fn events(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let stream = futures_util::stream::unfold(app.live.clone(), |mut live| async {
+        live.changed().await.ok()?;
+        let text = live.borrow_and_update().clone();
+        Some((Ok::<_, Infallible>(Event::default().data(&*text)), live))
+    });
+    Sse::new(stream).keep_alive(KeepAlive::default())
+}
+
+/// Samples the throughput and publishes snapshots until it is dropped.
+pub async fn sample(app: Arc<App>, publish: watch::Sender<Arc<str>>) {
+    let mut ticks = tokio::time::interval(PERIOD);
+    let mut marks = std::collections::VecDeque::new();
+    loop {
+        ticks.tick().await;
+        marks.push_back((Instant::now(), app.meter.counts().served));
+        let rps = rate(&mut marks);
+        let view = view(&app, rps);
+        app.journal.sample(Sample {
+            at_ms: view.at_ms,
+            rps,
+            device: view.devices.iter().any(|device| device.state == "bound"),
+        });
+        publish.send_replace(to_json(&view).into());
+    }
+}
+
+fn rate(marks: &mut std::collections::VecDeque<(Instant, u64)>) -> f64 {
+    if marks.len() > RATE_OVER + 1 {
+        marks.pop_front();
+    }
+    match (marks.front(), marks.back()) {
+        (Some(first), Some(last)) if marks.len() > 1 => {
+            (last.1 - first.1) as f64 / (last.0 - first.0).as_secs_f64()
+        }
+        _ => 0.0,
+    }
+}
+
+fn view(app: &App, rps: f64) -> View {
+    let engine = app.accelerator.view();
+    View {
+        at_ms: app.start.elapsed().as_millis() as u64,
+        rps,
+        counts: app.meter.counts(),
+        engine: engine.text,
+        devices: engine.devices,
+        sections: engine.sections,
+        samples: app.journal.samples(),
+        events: app.journal.events(),
+        status: engine.status,
+    }
+}
+
+fn to_json(view: &View) -> String {
+    serde_json::to_string(view).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"))
+}
