@@ -13,7 +13,9 @@ pub mod membarrier;
 pub mod memfd;
 pub mod page;
 pub mod procmem;
+pub mod seqpacket;
 pub mod signal;
+pub mod spawn;
 pub mod threads;
 
 use std::io;
