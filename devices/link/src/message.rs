@@ -63,7 +63,8 @@ impl Message {
                 bytes(&mut out, info.name.as_bytes());
                 bytes(&mut out, info.kind.as_bytes());
                 out.push(u8::from(info.simulated));
-                [info.memory, info.bandwidth, info.latency_ns].map(|n| out.extend(n.to_le_bytes()));
+                let figures = [info.memory, info.bandwidth, info.latency_ns];
+                out.extend(figures.into_iter().flat_map(u64::to_le_bytes));
             }
             Self::Welcome(version, staging) => {
                 out.push(2);
