@@ -2,11 +2,13 @@
 """Makes the golden pictures beside this file with scipy.
 
     python3 -m venv venv && venv/bin/pip install numpy scipy pillow
-    venv/bin/python demos/image-service/reference/reference.py
+    venv/bin/python demos/image-service/reference/reference.py        # writes the golden pictures
+    venv/bin/python demos/image-service/reference/reference.py out    # checks the tour's pictures
 
 Every filter runs per channel in float64 on the 0..255 scale with mode='nearest'; the result is clamped to
 0..255 and rounded half up once. The Rust test `golden` holds the filters to these files.
 """
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +74,22 @@ CASES = {
 }
 
 
+def check(folder):
+    """Holds the pictures that the tour left in `folder` to the whole photograph's results."""
+    photo = np.asarray(Image.open(PHOTO).convert("RGB"))
+    worst = 0
+    for name in ("blur", "sobel", "unsharp", "contrast", "equalize"):
+        golden = by_channel(photo, CASES[name]).astype(int)
+        for path in sorted(Path(folder).glob(f"{name}-*.png")):
+            difference = np.abs(np.asarray(Image.open(path)).astype(int) - golden)
+            worst = max(worst, difference.max())
+            print(f"{path.name}: {np.count_nonzero(difference)} of {difference.size} values differ, by at most {difference.max()}")
+    sys.exit(int(worst > 1))
+
+
 def main():
+    if len(sys.argv) > 1:
+        check(sys.argv[1])
     photo = np.asarray(Image.open(PHOTO).convert("RGB"))
     # The crop has skin, hair, flag and both bright and dark edges; `tiny` is smaller than any window.
     for name, crop in {"crop": photo[60:124, 180:276], "tiny": photo[100:105, 200:207]}.items():

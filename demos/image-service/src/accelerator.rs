@@ -33,10 +33,22 @@ impl Accelerator {
     pub fn plug(&self) -> Result<String, Refusal> {
         Err(Refusal::Device("No accelerator can be plugged yet.".into()))
     }
+    pub fn plug_with(&self, _: Vec<std::ffi::OsString>) -> Result<String, Refusal> {
+        Err(Refusal::Device("No accelerator can be plugged yet.".into()))
+    }
+    pub fn kill_at_work(&self) -> Result<String, Refusal> {
+        self.kill()
+    }
     pub fn unplug(&self) -> Result<String, Refusal> {
         Err(Refusal::Device("No accelerator can be plugged yet.".into()))
     }
     pub fn kill(&self) -> Result<String, Refusal> {
         Err(Refusal::Device("No accelerator can be plugged yet.".into()))
+    }
+}
+impl EngineView {
+    /// Whether a device is bound.
+    pub fn bound(&self) -> bool {
+        self.devices.iter().any(|device| device.state == "bound")
     }
 }

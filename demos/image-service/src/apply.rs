@@ -72,7 +72,7 @@ pub fn contrast(picture: &Picture, half: u32, gain: f32, base: f32) -> Vec<u8> {
 pub fn equalize(picture: &Picture) -> Vec<u8> {
     let planes = picture.pixels().chunks(picture.plane());
     let cdfs: Vec<[u32; 256]> = planes.map(cumulate).collect();
-    let least: Vec<u32> = cdfs.iter().map(|cdf| first_count(cdf)).collect();
+    let least: Vec<u32> = cdfs.iter().map(first_count).collect();
     let mut out = vec![0; picture.pixels().len()];
     sections::equalize(
         picture.plane() as u32,

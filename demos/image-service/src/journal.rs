@@ -19,6 +19,14 @@ pub struct Entry {
     pub kind: Kind,
     /// What happened, in a sentence.
     pub text: String,
+    /// Sleds that were switched.
+    pub sites_patched: Option<u64>,
+    /// How long switching them took, in microseconds.
+    pub switch_us: Option<f64>,
+    /// How long the wait for running calls took, in microseconds.
+    pub drain_us: Option<f64>,
+    /// Time from the plug to the device's first committed result, in milliseconds.
+    pub first_device_result_ms: Option<f64>,
 }
 
 /// What an event is.
@@ -35,6 +43,19 @@ pub enum Kind {
     Refused,
     /// Anything else worth a line.
     Note,
+}
+
+impl Kind {
+    /// The word, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plug => "plug",
+            Self::Unplug => "unplug",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+            Self::Note => "note",
+        }
+    }
 }
 
 /// The latest entries and samples.

@@ -19,9 +19,12 @@ pub mod sections;
 pub mod service;
 mod view;
 
-pub use accelerator::{Accelerator, Devices};
+pub use accelerator::{Accelerator, Devices, EngineView};
 pub use filter::Filter;
+pub use journal::{Entry, Kind};
 pub use meter::Counts;
 pub use picture::Picture;
 pub use refusal::Refusal;
+pub use routes::SAMPLE;
 pub use service::{Config, Service};
+pub use view::SectionView;

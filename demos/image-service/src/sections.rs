@@ -4,6 +4,11 @@
 //! neighbour beyond an edge is the edge itself (scipy.ndimage's mode='nearest'). A position `x + k - r`
 //! is computed as `hold(x + k, r, w) = (x + k).max(r).min(w - 1 + r) - r`, which never goes below zero.
 
+#![expect(
+    clippy::too_many_arguments,
+    reason = "a section takes scalars and slices, not structures"
+)]
+
 use hotsled::parallel;
 
 /// Weighs the row neighbourhood of every pixel with `taps` (an odd number of them).

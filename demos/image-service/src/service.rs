@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use crate::accelerator::{Accelerator, Devices};
 use crate::app::App;
 use crate::gate::Gate;
-use crate::journal::Journal;
+use crate::journal::{Entry, Journal};
 use crate::meter::{Counts, Meter};
 use crate::{Picture, live, routes};
 
@@ -91,6 +91,11 @@ impl Service {
     /// The engine and its devices.
     pub fn accelerator(&self) -> &Accelerator {
         &self.app.accelerator
+    }
+
+    /// Plugs, unplugs, losses and refusals so far, oldest first.
+    pub fn events(&self) -> Vec<Entry> {
+        self.app.journal.events()
     }
 
     /// When it started; all its times count from here.
