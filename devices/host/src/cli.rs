@@ -1,0 +1,140 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hotsled_sys::seqpacket;
+
+use crate::faults::Fault;
+use crate::sim::{self, Model};
+
+/// Owns one device and serves it to a hotsled service.
+///
+/// A service starts it by itself when a device is plugged. To plug one by hand, name the service's
+/// device socket: `hotsled-device sim --connect PATH`.
+#[derive(Parser)]
+#[command(name = "hotsled-device", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves a simulated accelerator; every figure it gives is simulated.
+    Sim(Sim),
+    /// Shows what a virtual-ISA module becomes.
+    Lower(Lower),
+}
+
+#[derive(Args)]
+struct Sim {
+    /// Inherited descriptor of the link (used by the service).
+    #[arg(long, conflicts_with = "connect")]
+    link_fd: Option<i32>,
+    /// Device socket of a running service.
+    #[arg(long)]
+    connect: Option<PathBuf>,
+    /// Name for people.
+    #[arg(long, default_value = "sim0")]
+    name: String,
+    /// Memory in MiB.
+    #[arg(long, default_value_t = 1024)]
+    memory_mib: u64,
+    /// Link bandwidth in GB/s; 0 does not pace copies.
+    #[arg(long, default_value_t = 12.0)]
+    bandwidth_gbps: f64,
+    /// Latency of a copy or launch in microseconds.
+    #[arg(long, default_value_t = 5)]
+    latency_us: u64,
+    /// Misbehave at a named point, from the N-th time on: POINT[:N].
+    #[arg(long)]
+    fault: Option<Fault>,
+}
+
+#[derive(Args)]
+struct Lower {
+    /// A file that holds one module's bytes.
+    file: PathBuf,
+    /// Which form to print.
+    #[arg(long, value_enum, default_value_t = Emit::Clif)]
+    emit: Emit,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Emit {
+    /// The virtual ISA as text.
+    Ir,
+    /// Cranelift's form, from which the simulated accelerator's code is made.
+    Clif,
+    /// The simulated accelerator's code as bytes and text.
+    Asm,
+}
+
+/// Runs the program with these arguments; another program may carry it as a subcommand.
+pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let result = match Cli::parse_from(args).command {
+        Command::Sim(options) => simulate(&options),
+        Command::Lower(options) => show(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("hotsled-device: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn simulate(options: &Sim) -> Result<(), String> {
+    let socket = socket(options)?;
+    let model = Model {
+        memory: options.memory_mib << 20,
+        bandwidth: (options.bandwidth_gbps.max(0.0) * 1e9) as u64,
+        latency: std::time::Duration::from_micros(options.latency_us),
+    };
+    let device = sim::device(&options.name, model).map_err(|e| e.to_string())?;
+    crate::serve::serve(socket, device, options.fault.clone()).map_err(|e| e.to_string())
+}
+
+fn socket(options: &Sim) -> Result<OwnedFd, String> {
+    match (options.link_fd, &options.connect) {
+        (Some(raw), _) => inherited(raw),
+        (None, Some(path)) => seqpacket::connect(path)
+            .map_err(|e| format!("{}: {e}; is the service running?", path.display())),
+        (None, None) => {
+            Err("say where to serve: --connect PATH of a service's device socket".into())
+        }
+    }
+}
+
+fn inherited(raw: i32) -> Result<OwnedFd, String> {
+    // SAFETY: the service passed this number for our own use; a wrong one fails the check below.
+    let fd = unsafe { OwnedFd::from_raw_fd(raw) };
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd()));
+    match link {
+        Ok(target) if target.to_string_lossy().starts_with("socket:") => Ok(fd),
+        _ => {
+            std::mem::forget(fd);
+            Err(format!(
+                "descriptor {raw} is no link; --link-fd is for the service"
+            ))
+        }
+    }
+}
+
+fn show(options: &Lower) -> Result<(), String> {
+    let bytes =
+        std::fs::read(&options.file).map_err(|e| format!("{}: {e}", options.file.display()))?;
+    let module = hotsled_ir::read(&bytes).map_err(|e| e.to_string())?;
+    let text = match options.emit {
+        Emit::Ir => hotsled_ir::print(&module),
+        Emit::Clif => sim::clif(&module)?,
+        Emit::Asm => sim::assembly(&module)?,
+    };
+    print!("{text}");
+    Ok(())
+}
