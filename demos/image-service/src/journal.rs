@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::view::Sample;
 
 const EVENTS: usize = 100;
-const SAMPLES: usize = 480;
+const SAMPLES: usize = 240;
 
 /// One event of the timeline.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -14,16 +14,16 @@ use crate::app::App;
 use crate::view::{Sample, View};
 
 /// Time from one snapshot to the next.
-const PERIOD: Duration = Duration::from_millis(250);
+const PERIOD: Duration = Duration::from_millis(500);
 
 /// Snapshots to look back at for the rate: one second's worth.
-const RATE_OVER: usize = 4;
+const RATE_OVER: usize = 2;
 
 /// `GET /status`: a snapshot made now.
 pub async fn status(State(app): State<Arc<App>>) -> Response {
     let rps = app.journal.samples().last().map_or(0.0, |last| last.rps);
     let headers = [(header::CONTENT_TYPE, "application/json")];
-    (headers, to_json(&view(&app, rps))).into_response()
+    (headers, to_json(&view(&app, rps, true))).into_response()
 }
 
 /// `GET /events`: every snapshot from now on, until the service stops.
@@ -44,7 +44,7 @@ pub async fn sample(app: Arc<App>, publish: watch::Sender<Arc<str>>) {
         ticks.tick().await;
         marks.push_back((Instant::now(), app.meter.counts().served));
         let rps = rate(&mut marks);
-        let view = view(&app, rps);
+        let view = view(&app, rps, false);
         app.journal.sample(Sample {
             at_ms: view.at_ms,
             rps,
@@ -60,13 +60,15 @@ fn rate(marks: &mut std::collections::VecDeque<(Instant, u64)>) -> f64 {
     }
     match (marks.front(), marks.back()) {
         (Some(first), Some(last)) if marks.len() > 1 => {
-            (last.1 - first.1) as f64 / (last.0 - first.0).as_secs_f64()
+            let rate = (last.1 - first.1) as f64 / (last.0 - first.0).as_secs_f64();
+            (rate * 10.0).round() / 10.0
         }
         _ => 0.0,
     }
 }
 
-fn view(app: &App, rps: f64) -> View {
+/// The viewers' stream leaves the engine's own status out: the page does not read it.
+fn view(app: &App, rps: f64, whole: bool) -> View {
     let engine = app.accelerator.view();
     View {
         at_ms: app.start.elapsed().as_millis() as u64,
@@ -77,7 +79,7 @@ fn view(app: &App, rps: f64) -> View {
         sections: engine.sections,
         samples: app.journal.samples(),
         events: app.journal.events(),
-        status: engine.status,
+        status: whole.then_some(engine.status),
     }
 }
 

@@ -24,8 +24,9 @@ pub struct View {
     pub samples: Vec<Sample>,
     /// The latest events, oldest first.
     pub events: Vec<Entry>,
-    /// The engine's own status, whole.
-    pub status: serde_json::Value,
+    /// The engine's own status; at `/status` only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<serde_json::Value>,
 }
 
 /// One device.
