@@ -27,8 +27,7 @@ fn main() -> ExitCode {
     let mut arguments: Vec<OsString> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == DEVICE_HOST) {
         arguments.remove(1);
-        eprintln!("tour: there is no device host yet");
-        return ExitCode::FAILURE;
+        return hotsled_device::main_from(arguments.into_iter());
     }
     tracing_subscriber::fmt()
         .with_env_filter(
