@@ -166,7 +166,7 @@ impl Call {
 
     /// Keeps the panic of the lowest grain; nobody takes new grains, returned ones still run
     /// because they may lie lower.
-    fn panicked(&self, grain: u64, payload: Box<dyn Any + Send>) {
+    pub(crate) fn panicked(&self, grain: u64, payload: Box<dyn Any + Send>) {
         self.cursor.close();
         let mut panic = self.panic.lock();
         if panic.as_ref().is_none_or(|p| grain < p.grain) {

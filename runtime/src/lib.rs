@@ -8,14 +8,24 @@ pub mod __private;
 mod call;
 mod cell;
 mod cursor;
+mod dispatch;
+mod epoch;
+mod error;
 mod gate;
+mod lane;
+mod modules;
+mod plan;
+mod section;
 mod slots;
 mod stats;
+mod switch;
 mod sync;
 mod workers;
+mod worth;
 
 use std::ops::Range;
 
+pub use error::{Error, Result};
 pub use stats::{CpuReason, SectionCounts};
 
 /// Marks the loop of a section; without the attribute it is the plain sequential loop.

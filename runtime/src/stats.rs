@@ -1,6 +1,6 @@
 //! Counters of what ran where.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// A counter that threads add to.
 #[derive(Debug)]
@@ -40,6 +40,18 @@ pub enum CpuReason {
     DeviceLost,
 }
 
+impl CpuReason {
+    const ALL: [Self; 7] = [
+        Self::NoDevice,
+        Self::Pinned,
+        Self::Disabled,
+        Self::BelowMeasuredSize,
+        Self::DevicesBusy,
+        Self::Refused,
+        Self::DeviceLost,
+    ];
+}
+
 impl std::fmt::Display for CpuReason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -58,11 +70,11 @@ macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
         /// Live counters of one section.
         #[derive(Debug)]
-        pub(crate) struct SectionStats { $(pub(crate) $name: Counter),* }
+        pub(crate) struct SectionStats { $(pub(crate) $name: Counter,)* reason: AtomicU8 }
 
         impl SectionStats {
             pub(crate) const fn new() -> Self {
-                Self { $($name: Counter::new()),* }
+                Self { $($name: Counter::new(),)* reason: AtomicU8::new(0) }
             }
 
             /// The counters as they are now, each by itself.
@@ -81,6 +93,20 @@ macro_rules! counters {
             }
         }
     };
+}
+
+impl SectionStats {
+    /// Why the latest grain that asked for a device ran on the CPU.
+    pub(crate) fn set_reason(&self, reason: CpuReason) {
+        self.reason.store(reason as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reason(&self) -> CpuReason {
+        let known = CpuReason::ALL
+            .into_iter()
+            .find(|r| *r as u8 == self.reason.load(Ordering::Relaxed));
+        known.unwrap_or(CpuReason::NoDevice)
+    }
 }
 
 counters! {

@@ -1,0 +1,129 @@
+//! What can go wrong in the engine.
+
+use std::io;
+use std::path::PathBuf;
+
+use hotsled_abi::{RecordError, SiteAddr};
+use hotsled_ir::ReadError;
+use hotsled_link::LinkError;
+use hotsled_patcher::{PatchError, TableError};
+use hotsled_trampolines::TrampolineError;
+
+/// The engine's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why the engine, or one plug, failed; sections go on running their CPU code.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The program's site table is faulty; nothing is patched.
+    #[error("site table: {0}")]
+    SiteTable(#[source] TableError),
+    /// A section's record is faulty.
+    #[error("record of the section at {sled}: {source}")]
+    Record {
+        /// The section's sled.
+        sled: SiteAddr,
+        /// What is wrong.
+        source: RecordError,
+    },
+    /// A section's virtual ISA is faulty.
+    #[error("virtual ISA of {section}: {source}")]
+    Module {
+        /// The section.
+        section: String,
+        /// What is wrong.
+        source: ReadError,
+    },
+    /// Sleds cannot be switched.
+    #[error("patching: {0}")]
+    Patch(#[from] PatchError),
+    /// Trampolines cannot be published.
+    #[error("trampolines: {0}")]
+    Trampolines(#[from] TrampolineError),
+    /// The kernel offers no barriers.
+    #[error("membarrier: {0}; allow it in the seccomp filter, or run Linux 4.16 or newer")]
+    Barriers(#[source] io::Error),
+    /// No memory for the plan.
+    #[error("mapping the plan: {0}")]
+    Memory(#[source] io::Error),
+    /// A second engine in one process.
+    #[error("this process runs an engine already; drop it first, or share it")]
+    EngineExists,
+    /// The engine is switched off.
+    #[error("the engine is switched off ({0})")]
+    Disabled(&'static str),
+    /// No device host program.
+    #[error(
+        "no device host program: {looked}; build it with `cargo build --release -p hotsled-device` and put it beside this program, or name it in the configuration"
+    )]
+    NoHostProgram {
+        /// Where it was looked for.
+        looked: String,
+    },
+    /// The device host program could not be started.
+    #[error("cannot start {program}: {source}")]
+    HostStart {
+        /// The program.
+        program: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A device was refused.
+    #[error("device {device} was refused: {source}")]
+    Refused {
+        /// Its name.
+        device: String,
+        /// Why.
+        source: LinkError,
+    },
+    /// No section could be lowered for a device.
+    #[error("device {device} lowered none of {sections} sections; first reason: {reason}")]
+    NothingLowered {
+        /// Its name.
+        device: String,
+        /// Number of sections.
+        sections: usize,
+        /// Why the first one was refused.
+        reason: String,
+    },
+    /// A name that is in use.
+    #[error("a device named {0} is plugged already; unplug it first, or choose another name")]
+    NameTaken(String),
+    /// Too many devices.
+    #[error("all {0} places for devices are taken; unplug one first")]
+    TooManyDevices(usize),
+    /// No such device.
+    #[error("no device named {0} is plugged")]
+    NoDevice(String),
+    /// Somebody is still inside a generation.
+    #[error("threads {threads:?} did not leave device {device} in time; its memory is kept")]
+    Stalled {
+        /// The device.
+        device: String,
+        /// Thread ids.
+        threads: Vec<i32>,
+    },
+    /// A socket another process serves.
+    #[error("{0} is served by another process; choose another path, or stop that one")]
+    SocketInUse(PathBuf),
+    /// A socket that cannot be made.
+    #[error("cannot serve {path}: {source}")]
+    Socket {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// A signal that cannot be used.
+    #[error("cannot use signal {signal}: {source}")]
+    Signal {
+        /// Its number.
+        signal: i32,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The engine's own thread is gone.
+    #[error("the engine has stopped")]
+    Stopped,
+}

@@ -1,0 +1,345 @@
+//! One chunk on its way to a device and back.
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use hotsled_abi::ArgSlot;
+use hotsled_ir::{Access, Elem, ParamKind, Reach};
+use hotsled_link::{Block, DownReason, Fence, Launch, LaunchArg, LinkError, Outcome};
+
+use super::Worker;
+use super::buffers::Buffer;
+use super::job::Session;
+
+/// A chunk in flight. Until its commit, inputs and old contents of its outputs are untouched in the
+/// caller's memory, so that it can be run again anywhere.
+pub(super) struct Chunk {
+    pub range: Range<u64>,
+    pub sent: Instant,
+    pub bytes_in: u64,
+    fence: Fence,
+    parts: Vec<Part>,
+}
+
+/// A part of a slice that travels with one chunk.
+struct Part {
+    param: usize,
+    buffer: Buffer,
+    block: Block,
+    /// First element and number of elements.
+    first: u64,
+    count: u64,
+    elem: Elem,
+    /// Comes back: an own slice.
+    out: bool,
+}
+
+impl Part {
+    fn bytes(&self) -> u64 {
+        self.count * self.elem.size()
+    }
+}
+
+/// What became of a chunk.
+pub(super) enum Verdict {
+    /// Published in the caller's memory.
+    Committed { bytes_out: u64 },
+    /// The device met a fault; the CPU will meet it again and panic.
+    Faulted,
+    /// The device would not run it; the link is up.
+    Refused,
+    /// The link is down.
+    Lost,
+    /// The CPU has computed it while checking.
+    Computed,
+}
+
+impl Worker {
+    /// Sends a chunk; gives the range back if it cannot be sent.
+    pub(super) fn send(
+        &mut self,
+        session: &Session<'_>,
+        range: Range<u64>,
+    ) -> Result<Chunk, Range<u64>> {
+        let mut parts = Vec::new();
+        let sent = Instant::now();
+        match self.submit(session, &range, &mut parts) {
+            Ok((fence, bytes_in)) => Ok(Chunk {
+                range,
+                sent,
+                bytes_in,
+                fence,
+                parts,
+            }),
+            Err(error) => {
+                tracing::debug!(%error, section = session.section.path, "a chunk was not sent");
+                parts.into_iter().for_each(|part| self.give_back(part));
+                Err(range)
+            }
+        }
+    }
+
+    fn submit(
+        &mut self,
+        session: &Session<'_>,
+        range: &Range<u64>,
+        parts: &mut Vec<Part>,
+    ) -> Result<(Fence, u64), LinkError> {
+        // SAFETY: the session's job is inside the call's gate.
+        let slots = unsafe { session.job.call.slots() };
+        let section = session.section;
+        let module = self.modules[section.site.0 as usize].ok_or(LinkError::Unfit {
+            what: "a module not lowered",
+        })?;
+        let mut args = Vec::with_capacity(slots.len());
+        let mut bytes_in = 0;
+        for (n, slot) in slots.iter().enumerate() {
+            let (arg, sent) = self.argument(session, n, slot, range, parts)?;
+            args.push(arg);
+            bytes_in += sent;
+        }
+        self.queue.launch(Launch {
+            module,
+            base: range.start,
+            end: range.end,
+            args,
+        })?;
+        for part in parts.iter().filter(|part| part.out) {
+            self.queue
+                .copy_out(part.buffer.ptr, &part.block, 0, part.bytes())?;
+        }
+        Ok((self.queue.fence()?, bytes_in))
+    }
+
+    /// One argument, and the bytes that were sent for it.
+    fn argument(
+        &mut self,
+        session: &Session<'_>,
+        n: usize,
+        slot: &ArgSlot,
+        range: &Range<u64>,
+        parts: &mut Vec<Part>,
+    ) -> Result<(LaunchArg, u64), LinkError> {
+        let (elem, out) = match session.section.module.params[n].kind {
+            ParamKind::Scalar(_) => return Ok((LaunchArg::Scalar(slot.word), 0)),
+            ParamKind::Input(elem) => (elem, false),
+            ParamKind::Own(elem) => (elem, true),
+        };
+        if let Some(whole) = &session.whole[n] {
+            let ptr = whole.buffer.ptr;
+            return Ok((
+                LaunchArg::Slice {
+                    ptr,
+                    len: slot.len,
+                    first: 0,
+                    count: slot.len,
+                },
+                0,
+            ));
+        }
+        let access = session.section.access[n];
+        let wanted = reached(access, range, slot.len);
+        let (first, count) = (wanted.start, wanted.end - wanted.start);
+        let buffer = self.buffers.get(&mut self.queue, count * elem.size())?;
+        let Some(block) = self.queue.reserve(count * elem.size()) else {
+            self.buffers.put(buffer);
+            return Err(LinkError::Unfit {
+                what: "a chunk larger than staging",
+            });
+        };
+        parts.push(Part {
+            param: n,
+            buffer,
+            block,
+            first,
+            count,
+            elem,
+            out,
+        });
+        let part = parts.last().expect("just pushed");
+        let sent = if travels_in(access) { part.bytes() } else { 0 };
+        if sent > 0 {
+            // SAFETY: `first + count` is at most the slice's length, so the address lies in it.
+            let src = unsafe { (slot.word as *const u8).add((first * elem.size()) as usize) };
+            // SAFETY: the source is part of a slice of the running call; an own part belongs to this
+            // chunk alone.
+            unsafe { self.queue.write(&part.block, 0, src, sent) };
+            self.queue.copy_in(&part.block, 0, buffer.ptr, sent)?;
+        }
+        Ok((
+            LaunchArg::Slice {
+                ptr: buffer.ptr,
+                len: slot.len,
+                first,
+                count,
+            },
+            sent,
+        ))
+    }
+
+    /// Waits for a chunk and decides what becomes of it.
+    ///
+    /// 1. Wait for the fence, with a deadline.
+    /// 2. Copy staging into private memory, with raw copies.
+    /// 3. Still alive? A device that went may have left anything in staging.
+    /// 4. Publish into the caller's memory.
+    pub(super) fn receive(&mut self, session: &Session<'_>, chunk: &Chunk) -> Verdict {
+        match self
+            .queue
+            .wait(chunk.fence, Instant::now() + self.chunk_limit)
+        {
+            Ok(Outcome::Done) => {}
+            Ok(Outcome::Faulted) => return Verdict::Faulted,
+            Ok(Outcome::Failed) => return Verdict::Refused,
+            Err(_) => return Verdict::Lost,
+        }
+        let results: Vec<(&Part, Vec<u8>)> = chunk
+            .parts
+            .iter()
+            .filter(|part| part.out)
+            .map(|part| (part, self.private_copy(part)))
+            .collect();
+        if self.queue.health().down().is_some() {
+            return Verdict::Lost;
+        }
+        if self.verify_now() {
+            return self.check_on_cpu(session, chunk, &results);
+        }
+        let bytes_out = results
+            .iter()
+            .map(|(part, bytes)| publish(session, part, bytes))
+            .sum();
+        Verdict::Committed { bytes_out }
+    }
+
+    fn private_copy(&self, part: &Part) -> Vec<u8> {
+        let mut bytes = vec![0; part.bytes() as usize];
+        // SAFETY: `bytes` has room for the part and nobody else knows it.
+        unsafe {
+            self.queue
+                .read(&part.block, 0, bytes.as_mut_ptr(), part.bytes())
+        };
+        bytes
+    }
+
+    /// Runs the chunk's CPU body in place and compares. The CPU's result is kept in any case.
+    fn check_on_cpu(
+        &mut self,
+        session: &Session<'_>,
+        chunk: &Chunk,
+        results: &[(&Part, Vec<u8>)],
+    ) -> Verdict {
+        let (call, section) = (&session.job.call, session.section);
+        section.cell.stats().chunks_verified.add(1);
+        let (body, block, range) = (section.cell.body(), call.block(), &chunk.range);
+        // SAFETY: the chunk's range is this lane's alone and the block is valid inside the gate.
+        let ran = catch_unwind(AssertUnwindSafe(|| unsafe {
+            body(block, range.start, range.end)
+        }));
+        if let Err(payload) = ran {
+            call.panicked(range.start, payload);
+            self.quarantine(section.path, range.start);
+            return Verdict::Computed;
+        }
+        for (part, bytes) in results {
+            if let Some(index) = first_difference(session, part, bytes) {
+                self.quarantine(section.path, index);
+                return Verdict::Computed;
+            }
+        }
+        Verdict::Committed {
+            bytes_out: results.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
+        }
+    }
+
+    fn quarantine(&self, section: &str, index: u64) {
+        let what = format!("section {section}, index {index}");
+        tracing::error!(
+            section,
+            index,
+            "a device result differs from the CPU's; the device is quarantined"
+        );
+        self.queue.health().mark_down(DownReason::Mismatch(what));
+    }
+
+    /// Takes back what a settled chunk used.
+    pub(super) fn recycle(&mut self, chunk: Chunk) {
+        chunk
+            .parts
+            .into_iter()
+            .for_each(|part| self.give_back(part));
+    }
+
+    fn give_back(&mut self, part: Part) {
+        self.buffers.put(part.buffer);
+        self.queue.release(part.block);
+    }
+}
+
+/// Whether the contents go to the device: own slices only if old elements matter.
+fn travels_in(access: Access) -> bool {
+    match access {
+        Access::Own { read, whole } => read || !whole,
+        Access::Input(reach) => reach != Reach::Unused,
+        Access::Scalar => false,
+    }
+}
+
+/// Elements of a slice that a chunk needs.
+fn reached(access: Access, range: &Range<u64>, len: u64) -> Range<u64> {
+    let clip = |start: u64, end: u64| start.min(end.min(len))..end.min(len);
+    match access {
+        Access::Own { .. } => clip(range.start, range.end),
+        Access::Input(Reach::Window { before, after }) => clip(
+            range.start.saturating_sub(before),
+            range.end.saturating_add(after),
+        ),
+        _ => 0..0,
+    }
+}
+
+/// Copies a result into the caller's own slice; bytes published.
+fn publish(session: &Session<'_>, part: &Part, bytes: &[u8]) -> u64 {
+    let dst = own_part(session, part);
+    // SAFETY: the part lies in a `&mut [T]` of the running call, and this range of it belongs to this
+    // chunk alone.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), dst, bytes.len()) };
+    bytes.len() as u64
+}
+
+fn own_part(session: &Session<'_>, part: &Part) -> *mut u8 {
+    // SAFETY: the session's job is inside the call's gate.
+    let slots = unsafe { session.job.call.slots() };
+    let base = slots[part.param].word as *mut u8;
+    // SAFETY: `first` is at most the slice's length.
+    unsafe { base.add((part.first * part.elem.size()) as usize) }
+}
+
+/// First loop index whose element differs from what the device gave; all NaNs are equal.
+fn first_difference(session: &Session<'_>, part: &Part, device: &[u8]) -> Option<u64> {
+    let mut cpu = vec![0; device.len()];
+    let src = own_part(session, part);
+    // SAFETY: as in `publish`, reading what the CPU body has just written.
+    unsafe { std::ptr::copy_nonoverlapping(src, cpu.as_mut_ptr(), cpu.len()) };
+    let size = part.elem.size() as usize;
+    let differs =
+        |(a, b): (&[u8], &[u8])| a != b && !(is_nan(part.elem, a) && is_nan(part.elem, b));
+    let at = cpu
+        .chunks(size)
+        .zip(device.chunks(size))
+        .position(differs)?;
+    Some(part.first + at as u64)
+}
+
+fn is_nan(elem: Elem, bytes: &[u8]) -> bool {
+    match elem {
+        Elem::F32 => bytes
+            .try_into()
+            .is_ok_and(|b| f32::from_le_bytes(b).is_nan()),
+        Elem::F64 => bytes
+            .try_into()
+            .is_ok_and(|b| f64::from_le_bytes(b).is_nan()),
+        _ => false,
+    }
+}

@@ -1,0 +1,191 @@
+//! One call on one device: chunks from its cursor, two in flight.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use hotsled_ir::{Access, ParamKind, Reach};
+use hotsled_link::{Block, LinkError};
+
+use super::Worker;
+use super::buffers::Buffer;
+use super::chunk::{Chunk, Verdict};
+use super::counter::Job;
+use crate::section::{self, Section};
+
+/// Chunks in flight: one computes while the next one's inputs travel.
+const IN_FLIGHT: usize = 2;
+/// Time a chunk should take: the way there and back is then a small part of it.
+const CHUNK: Duration = Duration::from_millis(2);
+/// Size of the first chunk of a section on this device, before anything is measured.
+const FIRST_CHUNK: u64 = 16 << 10;
+
+/// A whole input in device memory, for every chunk of the call.
+pub(super) struct Whole {
+    pub buffer: Buffer,
+    block: Block,
+}
+
+/// What one call needs while it runs here.
+pub(super) struct Session<'a> {
+    pub job: &'a Job,
+    pub section: &'static Section,
+    /// By parameter: inputs that chunks reach everywhere.
+    pub whole: Vec<Option<Whole>>,
+    /// Measured nanoseconds per element on this device.
+    pace: Option<f64>,
+}
+
+impl Worker {
+    /// Works on a call until its cursor is empty, the lane is closed, or the link is down.
+    pub(super) fn serve(&mut self, job: Job) {
+        let section = section::by_site(job.site).expect("dispatch hands in registered sites");
+        let mut session = Session {
+            job: &job,
+            section,
+            whole: Vec::new(),
+            pace: None,
+        };
+        match self.upload_whole(&mut session) {
+            Ok(()) => self.chunks(&mut session),
+            Err(error) => {
+                tracing::debug!(%error, section = section.path, "inputs did not reach the device");
+                job.call.hand_back(job.first.clone());
+            }
+        }
+        self.put_back(&mut session);
+        drop(session);
+        drop(job); // leaves the gate before the counter is free again
+        self.counter.finish();
+    }
+
+    fn upload_whole(&mut self, session: &mut Session<'_>) -> Result<(), LinkError> {
+        // SAFETY: holding the job is being inside the call's gate.
+        let slots = unsafe { session.job.call.slots() };
+        let section = session.section;
+        for ((slot, param), access) in slots
+            .iter()
+            .zip(&section.module.params)
+            .zip(&section.access)
+        {
+            let (ParamKind::Input(elem), Access::Input(Reach::Whole)) = (param.kind, access) else {
+                session.whole.push(None);
+                continue;
+            };
+            let bytes = slot.len * elem.size();
+            let buffer = self.buffers.get(&mut self.queue, bytes)?;
+            let Some(block) = self.queue.reserve(bytes) else {
+                self.buffers.put(buffer);
+                return Err(LinkError::Unfit {
+                    what: "an input larger than staging",
+                });
+            };
+            // SAFETY: the slot is a `&[T]` of the running call, of this many bytes.
+            unsafe { self.queue.write(&block, 0, slot.word as *const u8, bytes) };
+            let copied = self.queue.copy_in(&block, 0, buffer.ptr, bytes);
+            session.whole.push(Some(Whole { buffer, block }));
+            copied?;
+            section.cell.stats().bytes_in.add(bytes);
+            self.progress
+                .bytes_in
+                .fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn put_back(&mut self, session: &mut Session<'_>) {
+        for whole in session.whole.drain(..).flatten() {
+            self.buffers.put(whole.buffer);
+            self.queue.release(whole.block);
+        }
+    }
+
+    fn chunks(&mut self, session: &mut Session<'_>) {
+        let mut first = Some(self.extended(session));
+        let mut in_flight: VecDeque<Chunk> = VecDeque::new();
+        loop {
+            while in_flight.len() < IN_FLIGHT {
+                let Some(range) = first.take().or_else(|| self.next_range(session)) else {
+                    break;
+                };
+                match self.send(session, range) {
+                    Ok(chunk) => in_flight.push_back(chunk),
+                    Err(range) => {
+                        session.job.call.hand_back(range);
+                        break;
+                    }
+                }
+            }
+            let Some(chunk) = in_flight.pop_front() else {
+                break;
+            };
+            self.settle(session, chunk);
+        }
+    }
+
+    /// The range that dispatch gave, longer by what follows it, up to a chunk.
+    fn extended(&self, session: &Session<'_>) -> Range<u64> {
+        let first = session.job.first.clone();
+        let more = self
+            .chunk_len(session)
+            .saturating_sub(first.end - first.start);
+        match session.job.call.cursor().take_at(first.end, more) {
+            Some(next) => first.start..next.end,
+            None => first,
+        }
+    }
+
+    fn next_range(&self, session: &Session<'_>) -> Option<Range<u64>> {
+        if self.counter.is_closed() || self.queue.health().down().is_some() {
+            return None;
+        }
+        session.job.call.cursor().take(self.chunk_len(session))
+    }
+
+    /// What takes about [`CHUNK`] here, but at most half of what is left, so that nobody waits long for
+    /// the last chunk.
+    fn chunk_len(&self, session: &Session<'_>) -> u64 {
+        let timed = session.pace.map_or(FIRST_CHUNK, |ns| {
+            (CHUNK.as_nanos() as f64 / ns.max(0.01)) as u64
+        });
+        let left = session.job.call.cursor().left();
+        timed.min(left / 2 + 1).max(1024)
+    }
+
+    /// Waits for a chunk and commits it, or gives its range back to the call.
+    fn settle(&mut self, session: &mut Session<'_>, chunk: Chunk) {
+        let call = &session.job.call;
+        let stats = session.section.cell.stats();
+        let (range, began) = (chunk.range.clone(), chunk.sent);
+        let elements = range.end - range.start;
+        match self.receive(session, &chunk) {
+            Verdict::Committed { bytes_out } => {
+                call.committed(elements);
+                stats.bytes_in.add(chunk.bytes_in);
+                stats.bytes_out.add(bytes_out);
+                self.progress.committed(chunk.bytes_in, bytes_out);
+                self.learn(session, elements, began);
+            }
+            Verdict::Faulted => {
+                stats.chunks_faulted.add(1);
+                call.hand_back(range);
+            }
+            Verdict::Refused => call.hand_back(range),
+            Verdict::Lost => {
+                self.progress
+                    .replayed
+                    .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                call.lost_device();
+                call.hand_back(range);
+            }
+            Verdict::Computed => {} // the check on the CPU has already written the right result
+        }
+        self.recycle(chunk);
+    }
+
+    fn learn(&self, session: &mut Session<'_>, elements: u64, sent: Instant) {
+        let ns = sent.elapsed().as_nanos() as f64 / elements.max(1) as f64 / IN_FLIGHT as f64;
+        session.pace = Some(session.pace.map_or(ns, |old| old * 0.5 + ns * 0.5));
+        crate::worth::update(session.section.cell, self.round_trip, &self.info);
+    }
+}
