@@ -48,13 +48,12 @@ pub enum StartError {
     Engine(#[from] std::io::Error),
 }
 
-/// A running service.
-#[must_use = "dropping a service ends it without draining"]
+/// A running service; dropping it drains as [`Service::stop`] does.
+#[must_use = "a service ends when it is dropped"]
 pub struct Service {
     address: SocketAddr,
     app: Arc<App>,
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<bool>,
+    running: Option<(oneshot::Sender<()>, JoinHandle<bool>)>,
 }
 
 impl Service {
@@ -78,8 +77,7 @@ impl Service {
         Ok(Self {
             address,
             app,
-            stop,
-            thread,
+            running: Some((stop, thread)),
         })
     }
 
@@ -106,11 +104,24 @@ impl Service {
     /// Takes no new request, lets the running ones end, then retires every device.
     ///
     /// Returns the final counts, and whether everything ended in time.
-    pub fn stop(self) -> (Counts, bool) {
-        // The thread is gone already if it panicked; then there is nobody to tell.
-        let _ = self.stop.send(());
-        let drained = self.thread.join().unwrap_or(false);
+    pub fn stop(mut self) -> (Counts, bool) {
+        let drained = self.drain();
         (self.app.meter.counts(), drained)
+    }
+
+    fn drain(&mut self) -> bool {
+        let Some((stop, thread)) = self.running.take() else {
+            return true;
+        };
+        // The thread is gone already if it panicked; then there is nobody to tell.
+        let _ = stop.send(());
+        thread.join().unwrap_or(false)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.drain();
     }
 }
 

@@ -2,21 +2,45 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use image_service::{Config, Devices, Filter, Picture, Service, reference};
+use tempfile::TempDir;
 
-fn start() -> Service {
-    let folder = tempfile::tempdir().unwrap().keep();
-    Service::start(Config {
+/// A process has one engine, so these tests take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+struct Guarded {
+    service: Service,
+    _folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Guarded {
+    type Target = Service;
+
+    fn deref(&self) -> &Service {
+        &self.service
+    }
+}
+
+fn start() -> Guarded {
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let service = Service::start(Config {
         listen: ([127, 0, 0, 1], 0).into(),
         concurrency: 2,
         devices: Devices {
-            control: Some(folder.join("control.sock")),
+            control: Some(folder.path().join("control.sock")),
             ..Devices::default()
         },
-    })
-    .expect("a free port and a fresh folder")
+    });
+    Guarded {
+        service: service.expect("a free port and a fresh folder"),
+        _folder: folder,
+        _turn: turn,
+    }
 }
 
 fn agent() -> ureq::Agent {
@@ -75,7 +99,7 @@ fn every_filter_answers_what_the_reference_says() {
             reference::run(filter, &picture)
         );
     }
-    let (counts, drained) = service.stop();
+    let (counts, drained) = service.service.stop();
     assert_eq!((counts.served, counts.refused, counts.running), (5, 0, 0));
     assert!(drained);
 }
@@ -241,6 +265,6 @@ fn an_open_event_stream_does_not_hold_up_the_end() {
         seen.extend(&buffer[..read]);
     }
     let begin = std::time::Instant::now();
-    assert!(service.stop().1, "drained");
+    assert!(service.service.stop().1, "drained");
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
