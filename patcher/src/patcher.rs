@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use std::time::{Duration, Instant};
+
 use hotsled_abi::{NOP8, SLED_LEN, SiteAddr, SiteId, TargetAddr, jmp_word};
 use hotsled_sys::membarrier::Barriers;
 use hotsled_sys::procmem::ProcMem;
@@ -72,6 +74,9 @@ pub struct Report {
     /// Whether somebody had replaced our SIGTRAP handler, so that it was installed anew.
     pub handler_reinstalled: bool,
 }
+
+/// How long a thread may block SIGTRAP while it is created or switches masks.
+const TRANSIENT: Duration = Duration::from_millis(50);
 
 struct Site {
     sled: SiteAddr,
@@ -244,9 +249,7 @@ impl Patcher {
                 return Err(PatchError::Traced { tracer });
             }
         }
-        let own = hotsled_sys::tid();
-        let mut blocking = threads::blocking(libc::SIGTRAP).map_err(PatchError::Proc)?;
-        blocking.retain(|t| t.tid != own); // this thread blocks all signals and runs no sled now
+        let blocking = blocked_for_long().map_err(PatchError::Proc)?;
         if !blocking.is_empty() {
             return Err(PatchError::TrapBlocked(blocking));
         }
@@ -263,6 +266,21 @@ impl Patcher {
         }
         trap::install().map_err(PatchError::Handler)?;
         Ok(true)
+    }
+}
+
+/// Threads that block SIGTRAP, looked at again for a while: a thread that is just being created blocks
+/// every signal until libc lets it run. The calling thread blocks all signals and runs no sled now.
+fn blocked_for_long() -> std::io::Result<Vec<threads::Thread>> {
+    let own = hotsled_sys::tid();
+    let deadline = Instant::now() + TRANSIENT;
+    loop {
+        let mut blocking = threads::blocking(libc::SIGTRAP)?;
+        blocking.retain(|t| t.tid != own);
+        if blocking.is_empty() || Instant::now() >= deadline {
+            return Ok(blocking);
+        }
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

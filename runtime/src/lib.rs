@@ -7,17 +7,25 @@
 pub mod __private;
 mod call;
 mod cell;
+mod config;
+mod control;
 mod cursor;
+mod device;
 mod dispatch;
+mod engine;
 mod epoch;
 mod error;
+mod events;
 mod gate;
 mod lane;
 mod modules;
 mod plan;
 mod section;
+mod shared;
 mod slots;
+mod socket;
 mod stats;
+mod status;
 mod switch;
 mod sync;
 mod workers;
@@ -25,8 +33,14 @@ mod worth;
 
 use std::ops::Range;
 
+pub use config::{Builder, PlugOptions, Retry};
+pub use control::client;
+pub use device::State;
+pub use engine::Engine;
 pub use error::{Error, Result};
+pub use events::{Event, EventKind};
 pub use stats::{CpuReason, SectionCounts};
+pub use status::{DeviceStatus, SectionStatus, Status, Totals};
 
 /// Marks the loop of a section; without the attribute it is the plain sequential loop.
 ///

@@ -12,11 +12,13 @@ pub mod maps;
 pub mod membarrier;
 pub mod memfd;
 pub mod page;
+pub mod poll;
 pub mod procmem;
 pub mod seqpacket;
 pub mod signal;
 pub mod spawn;
 pub mod threads;
+pub mod wake;
 
 use std::io;
 
@@ -33,6 +35,12 @@ fn check(result: libc::c_int) -> io::Result<libc::c_int> {
 pub fn pid() -> i32 {
     // SAFETY: getpid has no preconditions.
     unsafe { libc::getpid() }
+}
+
+/// The effective user's id.
+pub fn uid() -> u32 {
+    // SAFETY: geteuid has no preconditions.
+    unsafe { libc::geteuid() }
 }
 
 /// The calling thread's id.

@@ -35,6 +35,8 @@ pub(crate) struct LaneSetup {
     pub modules: Vec<Option<ModuleId>>,
     /// Longest wait for one chunk.
     pub chunk_limit: Duration,
+    /// Called by the lane when it finds the link down.
+    pub when_down: Box<dyn Fn() + Send>,
 }
 
 /// A running lane; ends when stopped.
@@ -62,6 +64,7 @@ impl Lane {
             modules: setup.modules,
             info: setup.info,
             chunk_limit: setup.chunk_limit,
+            when_down: setup.when_down,
             round_trip,
             counter: counter.clone(),
             progress: progress.clone(),
@@ -133,6 +136,7 @@ struct Worker {
     modules: Vec<Option<ModuleId>>,
     info: DeviceInfo,
     chunk_limit: Duration,
+    when_down: Box<dyn Fn() + Send>,
     round_trip: Duration,
     counter: Arc<Counter>,
     progress: Arc<Progress>,
@@ -143,6 +147,9 @@ impl Worker {
     fn run(mut self) {
         while let Some(job) = self.counter.wait() {
             self.serve(job);
+            if self.queue.health().down().is_some() {
+                (self.when_down)();
+            }
         }
     }
 

@@ -1,0 +1,218 @@
+//! Choices of an engine.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::device;
+use crate::engine::Engine;
+use crate::error::Result;
+
+/// Longest waits.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub handshake: Duration,
+    pub lower: Duration,
+    pub chunk: Duration,
+    pub drain: Duration,
+}
+
+/// The device host program and arguments that stand before its own.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HostProgram {
+    pub path: Option<PathBuf>,
+    pub arguments: Vec<OsString>,
+}
+
+/// How often and when a refused plug is tried again; each wait is twice the one before.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// Further attempts; 0: none.
+    pub attempts: u32,
+    /// First wait.
+    pub first: Duration,
+}
+
+impl Retry {
+    /// No further attempts.
+    pub const NEVER: Retry = Retry {
+        attempts: 0,
+        first: Duration::ZERO,
+    };
+
+    /// Wait after attempt number `attempt` (from 1) was refused.
+    pub(crate) fn wait(&self, attempt: u32) -> Option<Duration> {
+        (attempt <= self.attempts).then(|| self.first * 2u32.saturating_pow(attempt - 1))
+    }
+}
+
+/// Where the control socket is.
+#[derive(Clone, Debug)]
+pub(crate) enum ControlSocket {
+    None,
+    Default,
+    At(PathBuf),
+}
+
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub control: ControlSocket,
+    pub device_socket: Option<PathBuf>,
+    pub plug_signal: Option<i32>,
+    pub unplug_signal: Option<i32>,
+    pub host: HostProgram,
+    pub workers: Option<usize>,
+    pub pool: Option<Arc<rayon::ThreadPool>>,
+    pub verify: u64,
+    pub pinned: Vec<String>,
+    pub limits: Limits,
+    pub retry: Retry,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let wait = device::DEFAULT_WAIT;
+        Self {
+            control: ControlSocket::None,
+            device_socket: None,
+            plug_signal: None,
+            unplug_signal: None,
+            host: HostProgram::default(),
+            workers: None,
+            pool: None,
+            verify: 0,
+            pinned: Vec::new(),
+            limits: Limits {
+                handshake: wait,
+                lower: 2 * wait,
+                chunk: wait,
+                drain: wait,
+            },
+            retry: Retry::NEVER,
+        }
+    }
+}
+
+/// Builds an [`Engine`]; everything has a default.
+///
+/// ```no_run
+/// # fn main() -> hotsled::Result<()> {
+/// let engine = hotsled::Engine::builder().default_control_socket().verify(100).start()?;
+/// # drop(engine);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Default)]
+#[must_use = "call start"]
+pub struct Builder(Config);
+
+impl Builder {
+    /// Serves `hotsled status|plug|unplug` at `path` (mode 0600, same user only).
+    pub fn control_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.0.control = ControlSocket::At(path.into());
+        self
+    }
+
+    /// Serves them where the `hotsled` command looks: `$XDG_RUNTIME_DIR/hotsled/PROGRAM-PID.sock`, or
+    /// `/tmp/hotsled-UID/PROGRAM-PID.sock`.
+    pub fn default_control_socket(mut self) -> Self {
+        self.0.control = ControlSocket::Default;
+        self
+    }
+
+    /// Lets device hosts connect by themselves at `path` (same user only).
+    pub fn device_socket(mut self, path: impl Into<PathBuf>) -> Self {
+        self.0.device_socket = Some(path.into());
+        self
+    }
+
+    /// Plugs a device on one signal and unplugs all on another. No signal is used unless this is called.
+    pub fn on_signals(mut self, plug: i32, unplug: i32) -> Self {
+        self.0.plug_signal = Some(plug);
+        self.0.unplug_signal = Some(unplug);
+        self
+    }
+
+    /// The device host program, and arguments that stand before its own. Default: `hotsled-device`
+    /// beside this program, else on the PATH.
+    pub fn device_program(
+        mut self,
+        path: impl Into<PathBuf>,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Self {
+        self.0.host = HostProgram {
+            path: Some(path.into()),
+            arguments: arguments.into_iter().collect(),
+        };
+        self
+    }
+
+    /// Threads that help callers. Default: one per core.
+    pub fn workers(mut self, count: usize) -> Self {
+        self.0.workers = Some(count);
+        self
+    }
+
+    /// Your own pool in place of ours.
+    pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
+        self.0.pool = Some(pool);
+        self
+    }
+
+    /// One device chunk in `every` also runs on the CPU before its commit; a difference keeps the CPU's
+    /// result and quarantines the device. 0: none.
+    pub fn verify(mut self, every: u64) -> Self {
+        self.0.verify = every;
+        self
+    }
+
+    /// Keeps a section on the CPU, by its path or the end of it.
+    pub fn pin(mut self, section: impl Into<String>) -> Self {
+        self.0.pinned.push(section.into());
+        self
+    }
+
+    /// Longest wait for one chunk before a device counts as hung.
+    pub fn chunk_deadline(mut self, limit: Duration) -> Self {
+        self.0.limits.chunk = limit;
+        self
+    }
+
+    /// Longest wait for a host's greeting and farewell.
+    pub fn handshake_deadline(mut self, limit: Duration) -> Self {
+        self.0.limits.handshake = limit;
+        self
+    }
+
+    /// Longest wait for threads to leave a device that goes.
+    pub fn drain_deadline(mut self, limit: Duration) -> Self {
+        self.0.limits.drain = limit;
+        self
+    }
+
+    /// Tries a refused plug again.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.0.retry = retry;
+        self
+    }
+
+    /// Starts the engine.
+    ///
+    /// # Errors
+    /// A second engine, a faulty site table, a socket in use or not to be made, a signal not to be
+    /// used. A process that cannot be patched is no error: it says so in status, and stays on the CPU.
+    pub fn start(self) -> Result<Engine> {
+        Engine::with(self.0)
+    }
+}
+
+/// What to plug.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PlugOptions {
+    /// Its name; default: `sim0` and up.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Further arguments of the device host program, e.g. `--bandwidth-gbps 4`.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+}

@@ -1,0 +1,252 @@
+//! One presence of one device, and the steps that move it from state to state.
+
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use hotsled_abi::{Generation, SiteId};
+use hotsled_link::{Client, ClientOptions, DownReason, LinkError, ModuleId};
+
+use super::spawn::Host;
+use super::state::State;
+use crate::config::Limits;
+use crate::error::{Error, Result};
+use crate::lane::{Lane, LaneSetup};
+use crate::section::Section;
+use crate::status::DeviceStatus;
+use crate::switch::Switch;
+use crate::{epoch, plan};
+
+/// A device from its link's first byte on.
+pub(crate) struct Presence {
+    pub name: String,
+    pub generation: Generation,
+    client: Client,
+    host: Option<Host>,
+    lane: Option<Lane>,
+    pub state: State,
+    pub plugged: Instant,
+    modules: Vec<Option<ModuleId>>,
+    /// Why sections stay on the CPU with this device, by path.
+    pub refusals: Vec<(String, String)>,
+}
+
+impl Presence {
+    /// Greets the host: probing.
+    pub(crate) fn probe(
+        name: String,
+        generation: Generation,
+        socket: OwnedFd,
+        host: Option<Host>,
+        limits: &Limits,
+    ) -> Result<Self> {
+        let options = ClientOptions {
+            handshake: limits.handshake,
+            ..ClientOptions::default()
+        };
+        let client = Client::accept(socket, &options).map_err(|source| Error::Refused {
+            device: name.clone(),
+            source,
+        })?;
+        Ok(Self {
+            name,
+            generation,
+            client,
+            host,
+            lane: None,
+            state: State::Probing,
+            plugged: Instant::now(),
+            modules: Vec::new(),
+            refusals: Vec::new(),
+        })
+    }
+
+    /// Takes a named transition.
+    ///
+    /// # Panics
+    /// For a transition that does not exist: a defect of the caller.
+    pub(crate) fn become_state(&mut self, next: State) {
+        assert!(
+            self.state.may_become(&next),
+            "{} cannot become {}",
+            self.state.name(),
+            next.name()
+        );
+        tracing::info!(device = self.name, generation = %self.generation, from = self.state.name(), to = next.name(),
+            reason = next.reason(), "device");
+        self.state = next;
+    }
+
+    /// Lowers every section: lowering, then ready.
+    pub(crate) fn lower(&mut self, sections: &[Section], limits: &Limits) -> Result<()> {
+        self.become_state(State::Lowering);
+        for section in sections {
+            let module = if section.cell.is_pinned() {
+                None
+            } else {
+                self.lower_one(section, limits)?
+            };
+            self.modules.push(module);
+        }
+        let wanted = sections.iter().filter(|s| !s.cell.is_pinned()).count();
+        if wanted > 0 && self.modules.iter().all(Option::is_none) {
+            let reason = self
+                .refusals
+                .first()
+                .map_or_else(String::new, |(_, reason)| reason.clone());
+            return Err(Error::NothingLowered {
+                device: self.name.clone(),
+                sections: wanted,
+                reason,
+            });
+        }
+        self.become_state(State::Ready);
+        Ok(())
+    }
+
+    fn lower_one(&mut self, section: &Section, limits: &Limits) -> Result<Option<ModuleId>> {
+        match self
+            .client
+            .lower(section.site.0, section.bytes, limits.lower)
+        {
+            Ok(lowered) => Ok(Some(lowered.module)),
+            Err(LinkError::Refused { reason }) => {
+                tracing::warn!(
+                    device = self.name,
+                    section = section.path,
+                    reason,
+                    "not lowered"
+                );
+                self.refusals.push((section.path.to_owned(), reason));
+                Ok(None)
+            }
+            Err(source) => Err(Error::Refused {
+                device: self.name.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// Starts the lane and lets dispatch use it: bound. Sleds are the caller's to switch.
+    pub(crate) fn bind(&mut self, limits: &Limits, when_down: Box<dyn Fn() + Send>) -> Result<()> {
+        let refused = |source| Error::Refused {
+            device: self.name.clone(),
+            source,
+        };
+        let setup = LaneSetup {
+            generation: self.generation,
+            queue: self.client.queue().map_err(refused)?,
+            info: self.client.info().clone(),
+            modules: self.modules.clone(),
+            chunk_limit: limits.chunk,
+            when_down,
+        };
+        let lane = Lane::start(setup).map_err(refused)?;
+        plan::bind(self.generation, lane.counter())
+            .map_err(|_| Error::TooManyDevices(plan::MAX_DEVICES))?;
+        self.lane = Some(lane);
+        self.become_state(State::Bound);
+        Ok(())
+    }
+
+    /// Whether it has code for a section and may be offered it.
+    pub(crate) fn accepts(&self, site: SiteId) -> bool {
+        self.state == State::Bound
+            && self
+                .modules
+                .get(site.0 as usize)
+                .is_some_and(Option::is_some)
+    }
+
+    /// Sets from which size on each section is worth this device.
+    pub(crate) fn appraise(&self, sections: &[Section]) {
+        let Some(lane) = &self.lane else { return };
+        for section in sections.iter().filter(|s| self.accepts(s.site)) {
+            crate::worth::update(section.cell, lane.progress().round_trip, self.client.info());
+        }
+    }
+
+    /// Withdraws it from dispatch, waits until nobody is inside, and brings chunks home.
+    ///
+    /// Returns what the drain took in microseconds. The link may be up (chunks are committed) or down
+    /// (they go back to their calls).
+    pub(crate) fn withdraw(&mut self, switch: &Switch, limits: &Limits) -> Result<f64> {
+        plan::retire(self.generation);
+        let drained = epoch::drain(self.generation, switch.barriers, limits.drain);
+        let Some(lane) = self.lane.take() else {
+            return Ok(0.0);
+        };
+        match drained {
+            Ok(took) => {
+                lane.stop();
+                Ok(took.as_secs_f64() * 1e6)
+            }
+            Err(stalled) => {
+                std::mem::forget(lane); // somebody may still use it
+                Err(Error::Stalled {
+                    device: self.name.clone(),
+                    threads: stalled.threads,
+                })
+            }
+        }
+    }
+
+    /// Ends the link in good order and waits for the host to end.
+    pub(crate) fn farewell(&mut self, limits: &Limits) -> std::result::Result<(), LinkError> {
+        let ended = self.client.goodbye(limits.handshake);
+        if let Some(host) = self.host.take() {
+            host.reap(limits.handshake);
+        }
+        ended
+    }
+
+    /// Kills the host, if it is our child; a link that is down stays down.
+    pub(crate) fn kill(&mut self) -> bool {
+        self.host.as_mut().map(Host::kill).is_some()
+    }
+
+    /// Says that the link is down, for the first reason.
+    pub(crate) fn mark_down(&self, reason: DownReason) -> DownReason {
+        let health = self.client.health();
+        health.mark_down(reason.clone());
+        health.down().unwrap_or(reason)
+    }
+
+    /// Why the link is down, if the lane or the host says so.
+    pub(crate) fn down(&self) -> Option<DownReason> {
+        self.client.health().down()
+    }
+
+    pub(crate) fn control_fd(&self) -> BorrowedFd<'_> {
+        self.client.control_fd()
+    }
+
+    /// What the host said unasked: `Ok(true)` for a wish to leave.
+    pub(crate) fn read_control(&self) -> std::result::Result<bool, DownReason> {
+        match self.client.read_control() {
+            Ok(event) => Ok(event.is_some()),
+            Err(LinkError::Down(reason)) => Err(reason),
+            Err(error) => Err(DownReason::Garbage(error.to_string())),
+        }
+    }
+
+    /// What status shows.
+    pub(crate) fn status(&self) -> DeviceStatus {
+        let info = self.client.info();
+        DeviceStatus {
+            name: self.name.clone(),
+            generation: self.generation.0,
+            state: self.state.name().to_owned(),
+            reason: self.state.reason().map(str::to_owned),
+            kind: info.kind.clone(),
+            simulated: info.simulated,
+            memory: info.memory,
+            host_pid: self.host.as_ref().map(Host::pid),
+            round_trip_us: self
+                .lane
+                .as_ref()
+                .map(|l| l.progress().round_trip.as_secs_f64() * 1e6),
+            refused_sections: self.refusals.clone(),
+            work: self.lane.as_ref().map(|lane| lane.progress().clone()),
+        }
+    }
+}

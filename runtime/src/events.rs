@@ -1,0 +1,88 @@
+//! What happened, in order.
+
+use hotsled_abi::Generation;
+use serde::{Deserialize, Serialize};
+
+use crate::switch::SwitchReport;
+
+/// Kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// A device was bound.
+    Plug,
+    /// A device left in good order.
+    Unplug,
+    /// A device went without asking, hung, or could not be trusted.
+    Lost,
+    /// A device was not used.
+    Refused,
+    /// The engine was switched on.
+    Enabled,
+    /// The engine was switched off.
+    Disabled,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Number of the event, from 1.
+    pub seq: u64,
+    /// Milliseconds since the engine started.
+    pub at_ms: u64,
+    /// What happened.
+    pub kind: EventKind,
+    /// To which device; empty for the engine itself.
+    pub device: String,
+    /// To which generation; 0 if it never had one.
+    pub generation: u64,
+    /// Sleds rewritten.
+    pub sites_patched: u64,
+    /// Microseconds that took.
+    pub switch_us: f64,
+    /// Microseconds until nobody used the device any more.
+    pub drain_us: f64,
+    /// Milliseconds from the plug to the device's first committed result, once there is one.
+    pub first_device_result_ms: Option<f64>,
+    /// Chunks lost with the device and run again on the CPU.
+    pub chunks_replayed: u64,
+    /// In words.
+    pub detail: String,
+}
+
+impl Event {
+    pub(crate) fn new(kind: EventKind, device: &str, generation: Generation) -> Self {
+        Self {
+            seq: 0,
+            at_ms: 0,
+            kind,
+            device: device.to_owned(),
+            generation: generation.0,
+            sites_patched: 0,
+            switch_us: 0.0,
+            drain_us: 0.0,
+            first_device_result_ms: None,
+            chunks_replayed: 0,
+            detail: String::new(),
+        }
+    }
+
+    pub(crate) fn switched(self, report: SwitchReport) -> Self {
+        Self {
+            sites_patched: report.sites_patched,
+            switch_us: report.micros,
+            ..self
+        }
+    }
+
+    pub(crate) fn drained(self, micros: f64) -> Self {
+        Self {
+            drain_us: micros,
+            ..self
+        }
+    }
+
+    pub(crate) fn detail(self, detail: String) -> Self {
+        Self { detail, ..self }
+    }
+}
