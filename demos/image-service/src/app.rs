@@ -1,15 +1,17 @@
 //! What every request shares.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::Picture;
 use crate::accelerator::Accelerator;
 use crate::gate::Gate;
-use crate::journal::Journal;
 use crate::meter::Meter;
+use crate::view::Sample;
 
 /// The service's state.
 pub struct App {
@@ -23,8 +25,8 @@ pub struct App {
     pub meter: Meter,
     /// Bound on running filters.
     pub gate: Gate,
-    /// Events and throughput.
-    pub journal: Arc<Journal>,
+    /// Throughput of the last two minutes.
+    pub samples: Mutex<VecDeque<Sample>>,
     /// The latest snapshot as JSON; closed when the service stops.
     pub live: watch::Receiver<Arc<str>>,
 }

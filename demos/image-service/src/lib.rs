@@ -4,10 +4,10 @@
 mod accelerator;
 mod app;
 mod apply;
+mod events;
 pub mod filter;
 mod filtering;
 mod gate;
-mod journal;
 mod live;
 mod meter;
 mod options;
@@ -19,9 +19,9 @@ pub mod sections;
 pub mod service;
 mod view;
 
-pub use accelerator::{Accelerator, Devices, EngineView};
+pub use accelerator::{Accelerator, Control, Devices, EngineView};
+pub use events::{Entry, Kind};
 pub use filter::Filter;
-pub use journal::{Entry, Kind};
 pub use meter::Counts;
 pub use picture::Picture;
 pub use refusal::Refusal;

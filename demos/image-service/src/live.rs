@@ -16,12 +16,15 @@ use crate::view::{Sample, View};
 /// Time from one snapshot to the next.
 const PERIOD: Duration = Duration::from_millis(500);
 
+/// Samples kept: two minutes.
+const SAMPLES: usize = 240;
+
 /// Snapshots to look back at for the rate: one second's worth.
 const RATE_OVER: usize = 2;
 
 /// `GET /status`: a snapshot made now.
 pub async fn status(State(app): State<Arc<App>>) -> Response {
-    let rps = app.journal.samples().last().map_or(0.0, |last| last.rps);
+    let rps = app.samples.lock().back().map_or(0.0, |last| last.rps);
     let headers = [(header::CONTENT_TYPE, "application/json")];
     (headers, to_json(&view(&app, rps, true))).into_response()
 }
@@ -45,13 +48,21 @@ pub async fn sample(app: Arc<App>, publish: watch::Sender<Arc<str>>) {
         marks.push_back((Instant::now(), app.meter.counts().served));
         let rps = rate(&mut marks);
         let view = view(&app, rps, false);
-        app.journal.sample(Sample {
-            at_ms: view.at_ms,
-            rps,
-            device: view.devices.iter().any(|device| device.state == "bound"),
-        });
+        keep(&app, &view);
         publish.send_replace(to_json(&view).into());
     }
+}
+
+fn keep(app: &App, view: &View) {
+    let mut samples = app.samples.lock();
+    if samples.len() == SAMPLES {
+        samples.pop_front();
+    }
+    samples.push_back(Sample {
+        at_ms: view.at_ms,
+        rps: view.rps,
+        device: view.devices.iter().any(|device| device.state == "bound"),
+    });
 }
 
 fn rate(marks: &mut std::collections::VecDeque<(Instant, u64)>) -> f64 {
@@ -77,8 +88,8 @@ fn view(app: &App, rps: f64, whole: bool) -> View {
         engine: engine.text,
         devices: engine.devices,
         sections: engine.sections,
-        samples: app.journal.samples(),
-        events: app.journal.events(),
+        samples: app.samples.lock().iter().copied().collect(),
+        events: engine.events,
         status: whole.then_some(engine.status),
     }
 }

@@ -1,13 +1,12 @@
 //! The image service by itself: serves until SIGTERM or SIGINT, drains, and exits 0.
 #![forbid(unsafe_code)]
 
-use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use image_service::{Config, Devices, Service};
+use image_service::{Config, Control, Devices, Service};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -24,13 +23,22 @@ struct Options {
     /// The `hotsled-device` program [default: beside this program, then on PATH].
     #[arg(long, value_name = "PATH")]
     device_program: Option<PathBuf>,
-    /// An argument for the device program; may be given more than once.
-    #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
-    device_arg: Vec<OsString>,
+    /// Path of a socket at which device hosts connect by themselves.
+    #[arg(long, value_name = "PATH")]
+    device_socket: Option<PathBuf>,
+    /// Lets SIGUSR1 plug a device and SIGUSR2 unplug all.
+    #[arg(long)]
+    signals: bool,
+    /// Checks one device chunk in N on the CPU before its result counts; 0: none.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    verify: u64,
     /// Most filters that run at once [default: twice the CPUs].
     #[arg(long, value_name = "N")]
     concurrency: Option<usize>,
 }
+
+const SIGUSR1: i32 = nix::sys::signal::Signal::SIGUSR1 as i32;
+const SIGUSR2: i32 = nix::sys::signal::Signal::SIGUSR2 as i32;
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
@@ -71,9 +79,12 @@ fn config(options: Options) -> Config {
         listen: options.listen,
         concurrency: options.concurrency.unwrap_or(2 * cpus).max(1),
         devices: Devices {
-            control: options.control,
+            control: options.control.map_or(Control::Default, Control::At),
+            socket: options.device_socket,
             program: options.device_program,
-            arguments: options.device_arg,
+            arguments: Vec::new(),
+            signals: options.signals.then_some((SIGUSR1, SIGUSR2)),
+            verify: options.verify,
         },
     }
 }

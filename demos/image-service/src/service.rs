@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 use tokio::sync::{oneshot, watch};
 
 use crate::accelerator::{Accelerator, Devices};
 use crate::app::App;
+use crate::events::Entry;
 use crate::gate::Gate;
-use crate::journal::{Entry, Journal};
 use crate::meter::{Counts, Meter};
 use crate::{Picture, live, routes};
 
@@ -45,7 +46,7 @@ pub enum StartError {
     Threads(std::io::Error),
     /// The engine did not start.
     #[error("{0}")]
-    Engine(#[from] std::io::Error),
+    Engine(#[from] hotsled::Error),
 }
 
 /// A running service; dropping it drains as [`Service::stop`] does.
@@ -93,7 +94,7 @@ impl Service {
 
     /// Plugs, unplugs, losses and refusals so far, oldest first.
     pub fn events(&self) -> Vec<Entry> {
-        self.app.journal.events()
+        self.app.accelerator.view().events
     }
 
     /// When it started; all its times count from here.
@@ -135,15 +136,14 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 
 fn new_app(config: &Config, live: watch::Receiver<Arc<str>>) -> Result<App, StartError> {
     let start = Instant::now();
-    let journal = Arc::new(Journal::default());
     let sample = Picture::decode(routes::SAMPLE).expect("the built-in photograph is sound");
     Ok(App {
         start,
         sample: Arc::new(sample),
-        accelerator: Accelerator::start(&config.devices, journal.clone(), start)?,
+        accelerator: Accelerator::start(&config.devices, start)?,
         meter: Meter::default(),
         gate: Gate::new(config.concurrency),
-        journal,
+        samples: Mutex::default(),
         live,
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::journal::Entry;
+use crate::events::Entry;
 use crate::meter::Counts;
 
 /// Everything at one moment.
@@ -16,7 +16,7 @@ pub struct View {
     pub counts: Counts,
     /// Live patching in a phrase: on or off and why, switches so far.
     pub engine: String,
-    /// Every device that is here or was the last to go.
+    /// Every device that is here.
     pub devices: Vec<DeviceView>,
     /// Every section of the process.
     pub sections: Vec<SectionView>,
@@ -26,7 +26,7 @@ pub struct View {
     pub events: Vec<Entry>,
     /// The engine's own status; at `/status` only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<serde_json::Value>,
+    pub status: Option<hotsled::Status>,
 }
 
 /// One device.
@@ -49,7 +49,7 @@ pub struct DeviceView {
 pub struct SectionView {
     /// Last part of its path.
     pub name: String,
-    /// `cpu`, `device` or `mixed`.
+    /// `cpu`, `device` or `pinned`.
     #[serde(rename = "where")]
     pub place: String,
     /// Why there.

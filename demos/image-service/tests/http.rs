@@ -5,7 +5,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use image_service::{Config, Devices, Filter, Picture, Service, reference};
+use image_service::{Config, Control, Devices, Filter, Picture, Service, reference};
 use tempfile::TempDir;
 
 /// A process has one engine, so these tests take turns.
@@ -32,7 +32,7 @@ fn start() -> Guarded {
         listen: ([127, 0, 0, 1], 0).into(),
         concurrency: 2,
         devices: Devices {
-            control: Some(folder.path().join("control.sock")),
+            control: Control::At(folder.path().join("control.sock")),
             ..Devices::default()
         },
     });

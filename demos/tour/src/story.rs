@@ -1,13 +1,12 @@
 //! The story itself: phase by phase, under load.
 
 use std::error::Error;
-use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use image_service::{Config, Devices, EngineView, Entry, Kind, Service};
+use image_service::{Config, Control, Devices, EngineView, Entry, Kind, Service};
 use serde::Serialize;
 
 use crate::answers::Answer;
@@ -117,7 +116,7 @@ impl Stage<'_> {
         self.phase("device-again", 0.15, false)?;
         self.note(self.service.accelerator().kill_at_work());
         self.phase("after-kill", 0.2, true)?;
-        self.plug(["--fault", "refuse-lowering"].map(OsString::from).into());
+        self.plug(["--fault", "refuse-lowering"].map(str::to_owned).into());
         self.phase("refused", 0.15, false)
     }
 
@@ -161,7 +160,7 @@ impl Stage<'_> {
         self.printed = events.len();
     }
 
-    fn plug(&mut self, arguments: Vec<OsString>) {
+    fn plug(&mut self, arguments: Vec<String>) {
         let refused = !arguments.is_empty();
         match (self.service.accelerator().plug_with(arguments), refused) {
             (Ok(_), false) | (Err(_), true) => {}
@@ -208,9 +207,10 @@ fn config(options: &Options) -> Result<Config, Box<dyn Error>> {
         listen: ([127, 0, 0, 1], 0).into(),
         concurrency: usize::from(options.clients),
         devices: Devices {
-            control: None,
+            control: Control::Default,
             program: Some(own),
             arguments: vec![DEVICE_HOST.into()],
+            ..Devices::default()
         },
     })
 }

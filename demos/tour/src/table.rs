@@ -31,20 +31,18 @@ fn phase_row(phase: &Phase) -> String {
 }
 
 fn event_row(event: &Entry) -> String {
-    let figure = |value: Option<f64>, unit: &str| {
-        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0} {unit}"))
+    let figure = |value: f64, unit: &str| match value {
+        0.0 => "-".to_owned(),
+        value => format!("{value:.0} {unit}"),
     };
-    let sites = event
-        .sites_patched
-        .map_or_else(|| "-".to_owned(), |sites| sites.to_string());
     format!(
         "  {:<9} {:>5.1} s {:>6} {:>9} {:>9} {:>14}\n",
         event.kind.name(),
         event.at_ms as f64 / 1000.0,
-        sites,
+        event.sites_patched,
         figure(event.switch_us, "us"),
         figure(event.drain_us, "us"),
-        figure(event.first_device_result_ms, "ms"),
+        figure(event.first_device_result_ms.unwrap_or(0.0), "ms"),
     )
 }
 

@@ -203,8 +203,8 @@ fn events(canvas: &mut Canvas, time: Scale, events: &[Entry], bottom: f64) {
         };
         canvas.line(&format!("mark {kind}"), (x, TOP - 18.0), (x, bottom));
         canvas.text(&format!("middle label {kind}"), (x, TOP - 38.0), sign);
-        if let Some(us) = event.switch_us {
-            let sites = event.sites_patched.unwrap_or(0);
+        let (sites, us) = (event.sites_patched, event.switch_us);
+        if sites > 0 {
             canvas.text(
                 "phase",
                 (x, TOP - 24.0),
