@@ -102,6 +102,17 @@ impl SectionCell {
             .store(elements.unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
+    /// Corrects it, unless no device takes this section.
+    ///
+    /// A lane learns from its last chunks after its device was withdrawn; that offers nothing anew.
+    pub(crate) fn correct_device_from(&self, elements: u64) {
+        let correct = |old| (old != u64::MAX).then_some(elements);
+        // An error means that it was withdrawn.
+        let _ = self
+            .device_from
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, correct);
+    }
+
     /// Measured nanoseconds of one thread per element, if any call was measured.
     pub fn ns_per_element(&self) -> Option<f64> {
         let ps = self.cost.load(Ordering::Relaxed);
@@ -166,6 +177,17 @@ mod tests {
         cell.measured(1000, Duration::from_micros(1000)); // 1 us an element
         assert_eq!(cell.grain(1 << 20, 2), 128);
         assert_eq!(cell.grain(100, 2), 64);
+    }
+
+    #[test]
+    fn what_a_lane_learns_late_does_not_offer_a_withdrawn_section() {
+        let cell = cell();
+        cell.set_device_from(Some(150));
+        cell.correct_device_from(90);
+        assert_eq!(cell.device_from(), Some(90));
+        cell.set_device_from(None);
+        cell.correct_device_from(80);
+        assert_eq!(cell.device_from(), None);
     }
 
     #[test]

@@ -186,6 +186,6 @@ impl Worker {
     fn learn(&self, session: &mut Session<'_>, elements: u64, sent: Instant) {
         let ns = sent.elapsed().as_nanos() as f64 / elements.max(1) as f64 / IN_FLIGHT as f64;
         session.pace = Some(session.pace.map_or(ns, |old| old * 0.5 + ns * 0.5));
-        crate::worth::update(session.section.cell, self.round_trip, &self.info);
+        crate::worth::correct(session.section.cell, self.round_trip, &self.info);
     }
 }
