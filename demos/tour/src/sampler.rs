@@ -33,6 +33,17 @@ pub enum Place {
     Mixed,
 }
 
+impl Place {
+    /// Both together.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Idle, place) | (place, Self::Idle) => place,
+            (a, b) if a == b => a,
+            _ => Self::Mixed,
+        }
+    }
+}
+
 /// Calls of a section on the CPU and on a device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {

@@ -19,6 +19,9 @@ const LANE: f64 = 22.0;
 /// Width of one throughput bin.
 const BIN_MS: f64 = 500.0;
 
+/// Samples that make one bar: half a second.
+const GROUP: usize = 5;
+
 const STYLE: &str = "
 text { font: 13px system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif; fill: #566072; }
 .page { fill: #fbfaf7; } .title { font-size: 22px; font-weight: 650; fill: #1c2430; } .name { fill: #1c2430; text-anchor: end; }
@@ -165,15 +168,24 @@ fn lanes(canvas: &mut Canvas, time: Scale, told: &Told) {
 fn bars(samples: &[Sample], lane: usize, start: f64) -> Vec<(Place, f64, f64)> {
     let mut bars: Vec<(Place, f64, f64)> = Vec::new();
     let mut from = start;
-    for sample in samples.iter().filter(|sample| sample.at_ms > start) {
-        let place = sample.places.get(lane).copied().unwrap_or(Place::Idle);
+    let samples: Vec<&Sample> = samples.iter().filter(|s| s.at_ms > start).collect();
+    for group in stretches(&samples) {
+        let places = group.iter().filter_map(|sample| sample.places.get(lane));
+        let place = places.fold(Place::Idle, |all, place| all.and(*place));
+        let to = group.last().map_or(from, |sample| sample.at_ms);
         match bars.last_mut() {
-            Some(bar) if bar.0 == place => bar.2 = sample.at_ms,
-            _ => bars.push((place, from, sample.at_ms)),
+            Some(bar) if bar.0 == place => bar.2 = to,
+            _ => bars.push((place, from, to)),
         }
-        from = sample.at_ms;
+        from = to;
     }
     bars
+}
+
+/// Groups of at most [`GROUP`] samples, none of which spans a plug or its end.
+fn stretches<'a>(samples: &'a [&'a Sample]) -> impl Iterator<Item = &'a [&'a Sample]> {
+    let same = samples.chunk_by(|a, b| a.bound == b.bound);
+    same.flat_map(|stretch| stretch.chunks(GROUP))
 }
 
 fn phases(canvas: &mut Canvas, time: Scale, told: &Told) {
@@ -247,19 +259,20 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_of_one_place_are_one_bar() {
-        let at = |at_ms, place| Sample {
+    fn a_bar_is_half_a_second_and_ends_with_the_device() {
+        let at = |at_ms, bound, place| Sample {
             at_ms,
-            bound: false,
+            bound,
             places: vec![place],
         };
         let samples = [
-            at(10.0, Place::Cpu),
-            at(20.0, Place::Cpu),
-            at(30.0, Place::Device),
+            at(10.0, true, Place::Device),
+            at(20.0, true, Place::Cpu),
+            at(30.0, false, Place::Idle),
+            at(40.0, false, Place::Cpu),
         ];
-        let expected = [(Place::Cpu, 0.0, 20.0), (Place::Device, 20.0, 30.0)];
+        let expected = [(Place::Mixed, 0.0, 20.0), (Place::Cpu, 20.0, 40.0)];
         assert_eq!(bars(&samples, 0, 0.0), expected);
-        assert_eq!(bars(&samples, 7, 0.0), [(Place::Idle, 0.0, 30.0)]);
+        assert_eq!(bars(&samples, 7, 0.0), [(Place::Idle, 0.0, 40.0)]);
     }
 }
