@@ -91,6 +91,9 @@ impl Ty {
 pub enum Term {
     Known(Ty),
     Var(usize),
+    /// Of something that has been complained about: goes with every type, so that one mistake gives
+    /// one error.
+    Wrong,
 }
 
 /// What a variable may become.
@@ -131,6 +134,7 @@ impl Infer {
     pub fn resolved(&self) -> Infer {
         let of = |n| match self.find(Term::Var(n)) {
             Term::Known(ty) => ty,
+            Term::Wrong => Ty::I32,
             Term::Var(n) => match self.slots[n] {
                 Slot::Open(Class::Float) => Ty::F64,
                 _ => Ty::I32,
@@ -174,13 +178,14 @@ impl Infer {
     pub fn known(&self, term: Term) -> Option<Ty> {
         match self.find(term) {
             Term::Known(ty) => Some(ty),
-            Term::Var(_) => None,
+            Term::Var(_) | Term::Wrong => None,
         }
     }
 
     /// Makes two terms equal; false if they cannot be.
     pub fn unify(&mut self, a: Term, b: Term) -> bool {
         match (self.find(a), self.find(b)) {
+            (Term::Wrong, _) | (_, Term::Wrong) => true,
             (Term::Known(a), Term::Known(b)) => a == b,
             (Term::Var(n), Term::Known(ty)) | (Term::Known(ty), Term::Var(n)) => {
                 let Slot::Open(class) = self.slots[n] else {
@@ -202,6 +207,7 @@ impl Infer {
     pub fn describe(&self, term: Term) -> String {
         match self.find(term) {
             Term::Known(ty) => ty.name().to_owned(),
+            Term::Wrong => "something else".into(),
             Term::Var(n) => match self.slots[n] {
                 Slot::Open(Class::Float) => "a float".into(),
                 _ => "an integer".into(),

@@ -31,8 +31,17 @@ fn build(
     args: proc_macro2::TokenStream,
     item: proc_macro2::TokenStream,
 ) -> syn::Result<proc_macro2::TokenStream> {
-    let options = parse::options(args)?;
-    let section = parse::section(syn::parse2(item)?)?;
-    let lowered = lower::section(&section)?;
+    let mut errors = parse::Errors::default();
+    let options = errors.keep(parse::options(args));
+    let section = errors
+        .keep(syn::parse2(item))
+        .and_then(|item| parse::section(item, &mut errors));
+    let lowered = section
+        .as_ref()
+        .and_then(|section| errors.keep(lower::section(section)));
+    errors.finish()?;
+    let (Some(options), Some(section), Some(lowered)) = (options, section, lowered) else {
+        unreachable!("what is missing has left an error")
+    };
     Ok(expand::section(&section, &lowered, &options))
 }

@@ -60,20 +60,19 @@ pub struct Section {
     pub body: Block,
 }
 
-/// Splits the item, naming everything that is not a section's.
-pub fn section(item: ItemFn) -> Result<Section> {
-    let mut errors = Errors::default();
-    check_signature(&item, &mut errors);
-    let params = item
+/// Splits the item, naming everything that is not a section's; `None` if too little is left to go on.
+pub fn section(item: ItemFn, errors: &mut Errors) -> Option<Section> {
+    check_signature(&item, errors);
+    let params: Vec<_> = item
         .sig
         .inputs
         .iter()
-        .filter_map(|arg| errors.keep(param(arg)))
+        .map(|arg| errors.keep(param(arg)))
         .collect();
     let parts = errors.keep(split(&item));
-    errors.finish()?;
-    let (prelude, (index, parallel, start, end, body)) = parts.expect("no error was kept");
-    Ok(Section {
+    let params = params.into_iter().collect::<Option<_>>()?;
+    let (prelude, (index, parallel, start, end, body)) = parts?;
+    Some(Section {
         params,
         prelude,
         index,
@@ -102,7 +101,8 @@ impl Errors {
         }
     }
 
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+    /// The value, or its error added.
+    pub fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|e| self.push(e)).ok()
     }
 

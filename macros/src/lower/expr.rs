@@ -54,7 +54,7 @@ impl Lower<'_> {
     /// Stands for an expression that has been complained about.
     pub fn poison(&mut self, span: Span) -> Typed {
         Typed {
-            term: Term::Known(Ty::I32),
+            term: Term::Wrong,
             ir: Ir::Const(Value::I32(0)),
             cpu: quote!(0),
             span,
@@ -104,7 +104,7 @@ impl Lower<'_> {
                     span,
                     format!("`{suffix}` is not a type of the section language"),
                 );
-                Term::Known(Ty::I32)
+                Term::Wrong
             }
         }
     }
@@ -141,8 +141,8 @@ impl Lower<'_> {
         let ty = self.ty(term);
         let digits = lit.base10_digits();
         let value = match ty {
-            Ty::F64 => digits.parse().ok().map(Value::F64),
-            _ => digits.parse().ok().map(Value::F32),
+            Ty::F64 => finite(digits, f64::is_finite).map(Value::F64),
+            _ => finite(digits, f32::is_finite).map(Value::F32),
         };
         match value {
             Some(value) => self.constant(value, ty, term, span),
@@ -494,6 +494,11 @@ impl Lower<'_> {
         self.loops = loops;
         typed
     }
+}
+
+/// A float literal, unless it rounds to infinity.
+fn finite<F: std::str::FromStr + Copy>(digits: &str, is: fn(F) -> bool) -> Option<F> {
+    digits.parse().ok().filter(|value| is(*value))
 }
 
 /// A conversion; u8 is a u32 below 256 in the virtual ISA.

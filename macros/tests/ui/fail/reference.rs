@@ -1,0 +1,11 @@
+use hotsled::parallel;
+
+#[hotsled::section]
+pub fn f(x: &[f32], y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        let r = &x[i];
+        y[i] = *r;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use hotsled::parallel;
+
+#[hotsled::section]
+pub fn f(y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        let s = "text";
+        y[i] = 0.0;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use hotsled::parallel;
+
+#[hotsled::section(gpu)]
+pub fn f(y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        y[i] = 0.0;
+    }
+}
+
+fn main() {}
