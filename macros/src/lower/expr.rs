@@ -267,19 +267,18 @@ impl Lower<'_> {
 
     /// Complains, in the walk that knows types, about an operator that a type does not have.
     pub fn require(&mut self, value: &Typed, what: &str, has: impl Fn(Ty) -> bool) {
-        if let Some(ty) = self.infer.known(value.term) {
-            if !has(ty) {
-                let hint = if ty == Ty::U8 {
-                    "; u8 is storage: convert it first, `as u32` or `as f32`"
-                } else {
-                    ""
-                };
-                self.error(
-                    value.span,
-                    format!("{} has no {what} in the section language{hint}", ty.name()),
-                );
-            }
-        }
+        let Some(ty) = self.infer.known(value.term).filter(|ty| !has(*ty)) else {
+            return;
+        };
+        let hint = if ty == Ty::U8 {
+            "; u8 is storage: convert it first, `as u32` or `as f32`"
+        } else {
+            ""
+        };
+        self.error(
+            value.span,
+            format!("{} has no {what} in the section language{hint}", ty.name()),
+        );
     }
 
     fn binary(&mut self, binary: &ExprBinary) -> Typed {
