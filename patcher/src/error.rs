@@ -131,6 +131,9 @@ pub enum PatchError {
     /// The SIGTRAP handler could not be installed.
     #[error("cannot install the SIGTRAP handler: {0}")]
     Handler(#[source] io::Error),
+    /// The hooks that keep fork(3) out of a session could not be registered.
+    #[error("cannot register fork hooks: {0}")]
+    ForkHooks(#[source] io::Error),
     /// Somebody replaced the SIGTRAP handler again after it was re-installed once.
     #[error("the SIGTRAP handler was replaced twice (now {address:#x}); int3 patching is refused")]
     HandlerLost {

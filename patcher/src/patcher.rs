@@ -1,6 +1,6 @@
 //! The patcher of a process: which sites it owns, and sessions that switch them.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use hotsled_sys::procmem::ProcMem;
 use hotsled_sys::{fork, signal, threads};
 use parking_lot::{Mutex, RawMutex, lock_api::RawMutex as _};
 
-use crate::protocol::{self, Own};
+use crate::protocol::{self, Machine, Own};
 use crate::{Edit, PatchError, Plan, Refusal, trap};
 
 /// What a site shall do.
@@ -95,6 +95,7 @@ pub struct Patcher {
     barriers: Barriers,
     options: Options,
     owner: i32,
+    alive: &'static AtomicU8,
     sites: Mutex<Vec<Site>>,
     reinstalled: AtomicBool,
 }
@@ -120,14 +121,28 @@ impl Drop for SessionGuard {
     }
 }
 
-unsafe extern "C" fn before_fork() {
-    SESSION.lock();
+/// Pid of the process whose forks wait for sessions. A child inherits the lock as taken and never
+/// needs it: releasing it there would touch wait queues that the fork may have caught half-changed.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+
+fn owns_lock() -> bool {
+    hotsled_sys::pid() == OWNER.load(Ordering::Relaxed)
 }
 
-unsafe extern "C" fn after_fork() {
-    // SAFETY: `before_fork` took the lock on this very thread (or its image in the child).
-    unsafe { SESSION.unlock() };
+unsafe extern "C" fn before_fork() {
+    if owns_lock() {
+        SESSION.lock();
+    }
 }
+
+unsafe extern "C" fn after_fork_in_parent() {
+    if owns_lock() {
+        // SAFETY: `before_fork` took the lock on this very thread.
+        unsafe { SESSION.unlock() };
+    }
+}
+
+unsafe extern "C" fn after_fork_in_child() {}
 
 impl Patcher {
     /// Prepares this process: barriers, SIGTRAP handler, a write of own text that is read back.
@@ -149,14 +164,17 @@ impl Patcher {
         let barriers = Barriers::register().map_err(PatchError::Barrier)?;
         self_test().map_err(PatchError::WritePath)?;
         trap::install().map_err(PatchError::Handler)?;
-        // SAFETY: the hooks only take and release a lock that needs no allocation.
-        unsafe { fork::at_fork(before_fork, after_fork, after_fork) }
-            .map_err(PatchError::Handler)?;
+        let alive = trap::owner_mark().map_err(PatchError::ForkHooks)?;
         let owner = hotsled_sys::pid();
+        OWNER.store(owner, Ordering::Relaxed);
+        // SAFETY: the hooks only take and release a lock; the child's does nothing.
+        unsafe { fork::at_fork(before_fork, after_fork_in_parent, after_fork_in_child) }
+            .map_err(PatchError::ForkHooks)?;
         Ok(Self {
             barriers,
             options,
             owner,
+            alive,
             sites: Mutex::default(),
             reinstalled: AtomicBool::new(false),
         })
@@ -167,8 +185,8 @@ impl Patcher {
     /// # Errors
     /// The first sled that is misaligned, known, out of reach of its target, or not the idle nop.
     pub fn adopt(&self, new: &[NewSite]) -> Result<Vec<SiteId>, PatchError> {
+        self.check_owner()?; // first: a raw clone may have caught the lock taken
         let _session = SessionGuard::take();
-        self.check_owner()?;
         let mut sites = self.sites.lock();
         let mem = ProcMem::open().map_err(PatchError::WritePath)?;
         let mut fresh = Vec::with_capacity(new.len());
@@ -178,7 +196,7 @@ impl Patcher {
         check_disjoint(sites.iter().chain(&fresh).map(|s| s.sled).collect())?;
         let first = sites.len() as u32;
         sites.extend(fresh);
-        trap::publish(self.owner, known(&sites));
+        trap::publish(self.owner, self.alive, known(&sites));
         Ok((first..sites.len() as u32).map(SiteId).collect())
     }
 
@@ -188,9 +206,9 @@ impl Patcher {
     /// See [`PatchError`]. With [`Mode::AllOrNone`] an error before the first write leaves every
     /// site as it was.
     pub fn switch(&self, wishes: &[(SiteId, Want)], mode: Mode) -> Result<Report, PatchError> {
+        self.check_owner()?; // first: a raw clone may have caught the lock taken
         let _session = SessionGuard::take();
         let _signals = signal::BlockAll::new();
-        self.check_owner()?;
         let mut sites = self.sites.lock();
         let (plan, already) = plan(&sites, wishes)?;
         if plan.edits.is_empty() {
@@ -219,8 +237,10 @@ impl Patcher {
         })
     }
 
-    /// What a site was last switched to, or `None` for a number nobody adopted.
+    /// What a site was last switched to, or `None` for a number nobody adopted and in a fork.
     pub fn state(&self, site: SiteId) -> Option<Want> {
+        self.check_owner().ok()?;
+        let _session = SessionGuard::take();
         self.sites.lock().get(site.0 as usize).map(|s| s.state)
     }
 
@@ -231,7 +251,7 @@ impl Patcher {
 
     fn check_owner(&self) -> Result<(), PatchError> {
         let pid = hotsled_sys::pid();
-        if pid == self.owner {
+        if pid == self.owner && self.alive.load(Ordering::Acquire) == 1 {
             Ok(())
         } else {
             Err(PatchError::Forked {
@@ -244,10 +264,10 @@ impl Patcher {
     /// No thread may be killed by our breakpoints. A thread that blocks SIGTRAP after this look is
     /// the remaining window; `README.md` says so.
     fn check_thread_state(&self) -> Result<bool, PatchError> {
-        if self.options.traced == Traced::Refuse {
-            if let Some(tracer) = threads::tracer().map_err(PatchError::Proc)? {
-                return Err(PatchError::Traced { tracer });
-            }
+        if self.options.traced == Traced::Refuse
+            && let Some(tracer) = threads::tracer().map_err(PatchError::Proc)?
+        {
+            return Err(PatchError::Traced { tracer });
         }
         let blocking = blocked_for_long().map_err(PatchError::Proc)?;
         if !blocking.is_empty() {
@@ -287,7 +307,7 @@ fn blocked_for_long() -> std::io::Result<Vec<threads::Thread>> {
 /// Publishes the wishes to the SIGTRAP handler, rewrites, and records what holds afterwards.
 fn rewrite_published(
     plan: &Plan,
-    machine: &Own,
+    machine: &impl Machine,
     sites: &mut [Site],
 ) -> Result<protocol::Outcome, PatchError> {
     let publish = |sites: &[Site], site: SiteId, want: Want| {
@@ -311,12 +331,23 @@ fn rewrite_published(
                 sites[edit.site.0 as usize].state = wanted(edit);
             }
         }
-        Err(_) => plan
-            .edits
-            .iter()
-            .for_each(|e| publish(sites, e.site, sites[e.site.0 as usize].state)),
+        Err(_) => {
+            for edit in &plan.edits {
+                settle(edit, machine, &mut sites[edit.site.0 as usize]);
+                publish(sites, edit.site, sites[edit.site.0 as usize].state);
+            }
+        }
     }
     result
+}
+
+/// After a failed run: a failure in the head phase leaves sites that hold their whole new word, and
+/// what is recorded must be what memory holds, or the next session would take it for foreign.
+fn settle(edit: &Edit, machine: &impl Machine, site: &mut Site) {
+    let mut word = [0; SLED_LEN];
+    if machine.read(edit.address.get(), &mut word).is_ok() && word == edit.to {
+        site.state = wanted(edit);
+    }
 }
 
 fn wanted(edit: &Edit) -> Want {
@@ -340,7 +371,7 @@ fn known(sites: &[Site]) -> Vec<trap::Known> {
 
 fn adoptable(site: &NewSite, mem: &ProcMem) -> Result<Site, PatchError> {
     let NewSite { sled, target } = *site;
-    if sled.get() % SLED_LEN as u64 != 0 {
+    if !sled.get().is_multiple_of(SLED_LEN as u64) {
         return Err(PatchError::Misaligned(sled));
     }
     let jump = jmp_word(sled, target)
@@ -423,4 +454,69 @@ fn self_test() -> std::io::Result<()> {
 #[inline(never)]
 extern "C" fn unused_text() -> u64 {
     std::hint::black_box(0x5eed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::{Cell, RefCell};
+    use std::io;
+
+    /// Two sleds two pages apart, so that each has its own write; write number `fail` fails.
+    struct Failing {
+        words: RefCell<[[u8; SLED_LEN]; 2]>,
+        writes: Cell<u32>,
+        fail: u32,
+    }
+
+    const FIRST: u64 = 0x1_0000;
+
+    impl Machine for Failing {
+        fn read(&self, address: u64, bytes: &mut [u8]) -> io::Result<()> {
+            bytes.copy_from_slice(&self.words.borrow()[((address - FIRST) / 0x2000) as usize]);
+            Ok(())
+        }
+        fn write(&self, address: u64, bytes: &[u8]) -> io::Result<()> {
+            self.writes.set(self.writes.get() + 1);
+            if self.writes.get() == self.fail {
+                return Err(io::Error::other("injected"));
+            }
+            self.words.borrow_mut()[((address - FIRST) / 0x2000) as usize].copy_from_slice(bytes);
+            Ok(())
+        }
+        fn sync_cores(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn site(address: u64) -> Site {
+        let (sled, target) = (SiteAddr::new(address), TargetAddr::new(address - 0x777));
+        Site {
+            sled,
+            target,
+            jump: jmp_word(sled, target).unwrap().to_le_bytes(),
+            want: Box::leak(Box::new(AtomicU8::new(0))),
+            state: Want::Idle,
+        }
+    }
+
+    #[test]
+    fn whatever_write_fails_the_record_matches_memory() {
+        for fail in 1..=6 {
+            let mut sites = [site(FIRST), site(FIRST + 0x2000)];
+            let wishes = [0, 1].map(|n| (SiteId(n), Want::Jump));
+            let (plan, _) = plan(&sites, &wishes).unwrap();
+            let machine = Failing {
+                words: RefCell::new([NOP8; 2]),
+                writes: Cell::new(0),
+                fail,
+            };
+            assert!(rewrite_published(&plan, &machine, &mut sites).is_err());
+            for (site, word) in sites.iter().zip(*machine.words.borrow()) {
+                let jumps = site.state == Want::Jump;
+                assert_eq!(word, if jumps { site.jump } else { NOP8 }, "write {fail}");
+                assert_eq!(site.want.load(Ordering::Relaxed), site.state as u8);
+            }
+        }
+    }
 }

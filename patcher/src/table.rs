@@ -81,7 +81,7 @@ fn entry(
         record_len: fields.record_len as usize,
         cell: fields.cell_at(at),
     };
-    if entry.sled.get() % ENTRY_STRIDE as u64 != 0 {
+    if !entry.sled.get().is_multiple_of(ENTRY_STRIDE as u64) {
         return Err(TableError::Misaligned {
             row,
             sled: entry.sled,
@@ -104,7 +104,7 @@ fn entry(
     if !spaces.readable(entry.record, entry.record_len as u64) {
         return out("record", entry.record, "readable");
     }
-    if entry.cell % 8 != 0 || !spaces.writable(entry.cell, 8) {
+    if !entry.cell.is_multiple_of(8) || !spaces.writable(entry.cell, 8) {
         return out("cell", entry.cell, "writable, 8-byte aligned");
     }
     Ok(entry)

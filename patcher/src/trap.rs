@@ -7,6 +7,8 @@
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
 use hotsled_abi::{SLED_LEN, SiteAddr, TargetAddr};
+use hotsled_sys::map::Mapping;
+use hotsled_sys::page::PageLen;
 use hotsled_sys::signal::{self, Action};
 
 use crate::Want;
@@ -27,16 +29,32 @@ pub(crate) struct Known {
 /// handler may still be reading one.
 struct Table {
     owner: i32,
+    /// Reads 1 in the owner and 0 in every fork of it, also where pids repeat (a new pid namespace).
+    alive: &'static AtomicU8,
     sites: Vec<Known>,
+}
+
+/// One byte that the kernel clears in every child (MADV_WIPEONFORK).
+pub(crate) fn owner_mark() -> std::io::Result<&'static AtomicU8> {
+    let page = Mapping::anonymous(PageLen::holding(1))?;
+    page.wipe_on_fork()?;
+    // SAFETY: the page is zeroed, never unmapped, and reached only through this atomic.
+    let mark = unsafe { AtomicU8::from_ptr(page.leak()) };
+    mark.store(1, Ordering::Release);
+    Ok(mark)
 }
 
 static TABLE: AtomicPtr<Table> = AtomicPtr::new(std::ptr::null_mut());
 static PREVIOUS: AtomicPtr<Action> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Makes `sites` the table of process `owner`. They must be sorted and include all earlier ones.
-pub(crate) fn publish(owner: i32, sites: Vec<Known>) {
+pub(crate) fn publish(owner: i32, alive: &'static AtomicU8, sites: Vec<Known>) {
     debug_assert!(sites.is_sorted_by_key(|s| s.address));
-    let table = Box::leak(Box::new(Table { owner, sites }));
+    let table = Box::leak(Box::new(Table {
+        owner,
+        alive,
+        sites,
+    }));
     // Release pairs with the Acquire in `route`: a handler sees whole tables only.
     TABLE.store(table, Ordering::Release);
 }
@@ -70,7 +88,8 @@ fn route(address: u64) -> Option<u64> {
         .ok()?;
     let site = &table.sites[at];
     let jump = site.want.load(Ordering::Acquire) == Want::Jump as u8;
-    if jump && hotsled_sys::pid() == table.owner {
+    let owner = table.alive.load(Ordering::Acquire) == 1 && hotsled_sys::pid() == table.owner;
+    if jump && owner {
         Some(site.target.get())
     } else {
         Some(address + SLED_LEN as u64)

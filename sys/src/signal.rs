@@ -87,9 +87,8 @@ impl BlockAll {
         // SAFETY: `all` is filled; `before` has room for one set.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
         // SAFETY: pthread_sigmask cannot fail with these arguments and has filled it.
-        Self {
-            before: unsafe { before.assume_init() },
-        }
+        let before = unsafe { before.assume_init() };
+        Self { before }
     }
 }
 

@@ -1,0 +1,74 @@
+//! Bytes that are not ours are never overwritten, and bad sites never adopted.
+
+mod common;
+
+use common::{SITES, bytes, new_site, sled, target, wishes};
+use hotsled_abi::{INT3, NOP8, SiteAddr, SiteId, TargetAddr};
+use hotsled_patcher::{Mode, NewSite, Options, PatchError, Patcher, Want};
+use hotsled_sys::procmem::ProcMem;
+
+fn poke(i: usize, byte: u8) {
+    let mem = ProcMem::open().unwrap();
+    // SAFETY: no thread runs this sled while it is poked.
+    unsafe { mem.write(sled(i).get(), &[byte]) }.unwrap();
+}
+
+fn bad_sites_are_not_adopted(patcher: &Patcher) {
+    let adopt = |site| patcher.adopt(&[new_site(0), site]).unwrap_err();
+    let odd = SiteAddr::new(sled(1).get() + 4);
+    let at = |sled, target| NewSite { sled, target };
+    assert!(matches!(adopt(at(odd, target(1))), PatchError::Misaligned(a) if a == odd));
+    assert!(matches!(adopt(new_site(0)), PatchError::Duplicate(a) if a == sled(0)));
+    let far = TargetAddr::new(sled(1).get() + (1 << 32));
+    assert!(matches!(adopt(at(sled(1), far)), PatchError::Reach { target, .. } if target == far));
+    poke(1, INT3);
+    assert!(matches!(adopt(new_site(1)), PatchError::NotIdle { found, .. } if found[0] == INT3));
+    poke(1, NOP8[0]);
+    assert_eq!(
+        patcher.state(SiteId(0)),
+        None,
+        "a refused batch leaves nothing adopted"
+    );
+}
+
+#[test]
+fn foreign_bytes_refuse_their_site_and_no_other() {
+    let patcher = Patcher::new(Options::default()).unwrap();
+    assert!(matches!(
+        Patcher::new(Options::default()),
+        Err(PatchError::Exists)
+    ));
+    bad_sites_are_not_adopted(&patcher);
+    let ids = common::adopt_all(&patcher);
+    let jump = wishes(&ids, Want::Jump);
+    let unknown = patcher.switch(&[(SiteId(9999), Want::Jump)], Mode::WhatYouCan);
+    assert!(matches!(unknown, Err(PatchError::Unknown(SiteId(9999)))));
+
+    poke(77, INT3);
+    let Err(PatchError::Foreign(refused)) = patcher.switch(&jump, Mode::AllOrNone) else {
+        panic!("a foreign breakpoint was not noticed")
+    };
+    assert_eq!((refused.len(), refused[0].site), (1, ids[77]));
+    assert_eq!((refused[0].expected, refused[0].found[0]), (NOP8, INT3));
+    assert!(
+        (0..SITES).all(|i| i == 77 || bytes(i) == NOP8),
+        "all or none"
+    );
+
+    let report = patcher.switch(&jump, Mode::WhatYouCan).unwrap();
+    assert_eq!(
+        (report.switched.len(), report.refused),
+        (SITES - 1, refused)
+    );
+    assert_eq!(bytes(77)[0], INT3, "the breakpoint is its owner's");
+    assert_eq!(patcher.state(ids[77]), Some(Want::Idle));
+    assert!((0..SITES).all(|i| i == 77 || common::call(i) == i as u32 | common::NEW));
+
+    poke(77, NOP8[0]);
+    let report = patcher.switch(&jump, Mode::AllOrNone).unwrap();
+    assert_eq!(
+        (report.switched, report.already),
+        (vec![ids[77]], SITES - 1)
+    );
+    assert!(common::all_are(Want::Jump));
+}
