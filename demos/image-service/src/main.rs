@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use image_service::{Config, Control, Devices, Service};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Filters photographs over HTTP; its loops move to an accelerator and back while requests run.
@@ -57,9 +58,10 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<(), Box<dyn std::error::Error>> {
+    let end = End::claim()?;
     let service = Service::start(config(options))?;
     println!("listening on http://{}", service.address());
-    wait_for_signal()?;
+    end.wait();
     println!("draining");
     let (counts, drained) = service.stop();
     println!(
@@ -89,18 +91,36 @@ fn config(options: Options) -> Config {
     }
 }
 
-/// Waits for SIGTERM or SIGINT.
-fn wait_for_signal() -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut term = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        Ok(())
-    })
+/// SIGTERM and SIGINT, caught from the moment this exists.
+struct End {
+    runtime: Runtime,
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl End {
+    fn claim() -> std::io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (term, interrupt) = {
+            let _inside = runtime.enter();
+            (
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            )
+        };
+        Ok(Self {
+            runtime,
+            term,
+            interrupt,
+        })
+    }
+
+    fn wait(mut self) {
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = self.term.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+        });
+    }
 }

@@ -16,8 +16,12 @@ struct Program {
 
 impl Program {
     fn start() -> Self {
+        Self::run(&mut Command::new(env!("CARGO_BIN_EXE_image-service")))
+    }
+
+    fn run(command: &mut Command) -> Self {
         let folder = tempfile::tempdir().unwrap().keep();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_image-service"))
+        let mut child = command
             .args(["--listen", "127.0.0.1:0", "--concurrency", "2", "--control"])
             .arg(folder.join("control.sock"))
             .stdout(Stdio::piped())
@@ -54,9 +58,17 @@ fn status(at: SocketAddr) -> serde_json::Value {
     serde_json::from_slice(&answer.body_mut().read_to_vec().unwrap()).unwrap()
 }
 
+/// A request that takes long enough to be running when a signal comes: a wide window.
 fn filter(at: SocketAddr) -> Vec<u8> {
-    // A wide window: long enough to be running when the signal comes.
-    let mut answer = ureq::get(format!("http://{at}/filter/contrast?window=61"))
+    get(at, "contrast?window=61")
+}
+
+fn small(at: SocketAddr) -> Vec<u8> {
+    get(at, "sobel")
+}
+
+fn get(at: SocketAddr, filter: &str) -> Vec<u8> {
+    let mut answer = ureq::get(format!("http://{at}/filter/{filter}"))
         .call()
         .expect("a request that had begun is answered");
     answer
@@ -107,6 +119,76 @@ fn a_taken_address_fails_with_a_sentence() {
         said.contains("cannot listen on") && said.contains("--listen"),
         "{said}"
     );
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.end().0, Some(0));
+}
+
+/// Asks for a device; returns status and sentence.
+fn plug(at: SocketAddr) -> (u16, String) {
+    let agent = ureq::Agent::config_builder().http_status_as_error(false);
+    let agent = agent.build().new_agent();
+    let answer = agent.post(format!("http://{at}/devices/plug")).send_empty();
+    let mut answer = answer.unwrap();
+    let text = answer.body_mut().read_to_string().unwrap();
+    (answer.status().as_u16(), text)
+}
+
+#[test]
+fn without_a_device_program_a_plug_says_how_to_get_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let alone = folder.path().join("image-service");
+    std::fs::copy(env!("CARGO_BIN_EXE_image-service"), &alone).unwrap();
+    let program = Program::run(Command::new(alone).env("PATH", ""));
+    let (status, text) = plug(program.address);
+    assert_eq!(status, 409, "{text}");
+    assert!(
+        text.contains("cargo build --release -p hotsled-device"),
+        "{text}"
+    );
+    assert_eq!(
+        small(program.address)[1..4],
+        *b"PNG",
+        "and the service goes on"
+    );
+    program.signal(Signal::SIGTERM);
+    assert_eq!(program.end().0, Some(0));
+}
+
+#[test]
+fn a_control_socket_in_use_or_unwritable_is_a_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = folder.path().join("taken.sock");
+    let _held = std::os::unix::net::UnixListener::bind(&taken).unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let unwritable = folder.path().join("file/control.sock");
+    for (path, expected) in [
+        (taken, "served by another process"),
+        (unwritable, "cannot serve"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_image-service"))
+            .args(["--listen", "127.0.0.1:0", "--control"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains(expected) && said.contains(path.to_str().unwrap()),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn switched_off_by_the_environment_it_serves_and_says_so() {
+    let program =
+        Program::run(Command::new(env!("CARGO_BIN_EXE_image-service")).env("HOTSLED", "off"));
+    let (status_code, text) = plug(program.address);
+    assert_eq!(status_code, 409, "{text}");
+    assert!(text.contains("HOTSLED=off"), "{text}");
+    assert_eq!(small(program.address)[1..4], *b"PNG");
+    let engine = status(program.address)["status"]["engine"].to_string();
+    assert!(engine.contains("off"), "{engine}");
     program.signal(Signal::SIGTERM);
     assert_eq!(program.end().0, Some(0));
 }
