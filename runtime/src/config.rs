@@ -25,6 +25,9 @@ pub(crate) struct HostProgram {
     pub arguments: Vec<OsString>,
 }
 
+/// Longest wait between two attempts.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(600);
+
 /// How often and when a refused plug is tried again; each wait is twice the one before.
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
@@ -43,7 +46,10 @@ impl Retry {
 
     /// Wait after attempt number `attempt` (from 1) was refused.
     pub(crate) fn wait(&self, attempt: u32) -> Option<Duration> {
-        (attempt <= self.attempts).then(|| self.first * 2u32.saturating_pow(attempt - 1))
+        let doubled = self
+            .first
+            .saturating_mul(2u32.saturating_pow(attempt.saturating_sub(1)));
+        (attempt <= self.attempts).then(|| doubled.min(LONGEST_BACK_OFF))
     }
 }
 
@@ -181,6 +187,12 @@ impl Builder {
     /// Longest wait for a host's greeting and farewell.
     pub fn handshake_deadline(mut self, limit: Duration) -> Self {
         self.0.limits.handshake = limit;
+        self
+    }
+
+    /// Longest wait for a host to lower one section.
+    pub fn lower_deadline(mut self, limit: Duration) -> Self {
+        self.0.limits.lower = limit;
         self
     }
 

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
+use hotsled_sys::wake::{self, Claimed};
+
 use crate::config::{Builder, Config, ControlSocket, PlugOptions};
 use crate::control::Server;
 use crate::device::{Handle, Manager, Request, SIGNAL_PLUG, SIGNAL_UNPLUG};
@@ -30,6 +32,8 @@ pub struct Engine {
     handle: Handle,
     manager: Option<JoinHandle<()>>,
     control: Option<Server>,
+    /// Given back on drop.
+    signals: Vec<Claimed>,
     /// Removed from the file system on drop.
     _device_socket: Option<SocketFile>,
     _only: Only,
@@ -89,17 +93,18 @@ impl Engine {
             Some(path) => Some(Server::start(&path, shared.clone(), handle.clone())?),
             None => None,
         };
-        claim_signals(&config, &handle)?;
+        let signals = claim_signals(&config, &handle)?;
         let thread = std::thread::Builder::new()
             .name("hotsled-engine".into())
             .spawn(move || manager.run());
-        let manager = Some(thread.map_err(Error::Memory)?);
+        let manager = Some(thread.map_err(Error::Thread)?);
         tracing::info!(off, "engine started");
         Ok(Self {
             shared,
             handle,
             manager,
             control,
+            signals,
             _device_socket: device_socket,
             _only: only,
         })
@@ -166,6 +171,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.control = None; // no requests from now on
+        self.signals.clear();
         let asked = self.handle.send(Request::Stop);
         if let (Ok(()), Some(manager)) = (asked, self.manager.take()) {
             let _ = manager.join(); // a panic there has been printed
@@ -191,16 +197,17 @@ fn apply(config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn claim_signals(config: &Config, handle: &Handle) -> Result<()> {
+fn claim_signals(config: &Config, handle: &Handle) -> Result<Vec<Claimed>> {
     let wanted = [
         (config.plug_signal, SIGNAL_PLUG),
         (config.unplug_signal, SIGNAL_UNPLUG),
     ];
-    for (signal, byte) in wanted.into_iter().filter_map(|(s, b)| Some((s?, b))) {
-        let claimed = hotsled_sys::wake::on_signal(signal, handle.wake_fd(), byte);
-        claimed.map_err(|source| Error::Signal { signal, source })?;
-    }
-    Ok(())
+    let asked = wanted.into_iter().filter_map(|(s, b)| Some((s?, b)));
+    let claim = |(signal, byte)| {
+        wake::on_signal(signal, handle.wake_fd(), byte)
+            .map_err(|source| Error::Signal { signal, source })
+    };
+    asked.map(claim).collect()
 }
 
 fn control_path(choice: &ControlSocket) -> Option<PathBuf> {

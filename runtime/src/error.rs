@@ -47,6 +47,9 @@ pub enum Error {
     /// No memory for the plan.
     #[error("mapping the plan: {0}")]
     Memory(#[source] io::Error),
+    /// No thread.
+    #[error("starting a thread: {0}")]
+    Thread(#[source] io::Error),
     /// A second engine in one process.
     #[error("this process runs an engine already; drop it first, or share it")]
     EngineExists,
@@ -96,6 +99,11 @@ pub enum Error {
     /// No such device.
     #[error("no device named {0} is plugged")]
     NoDevice(String),
+    /// A host that is not our child.
+    #[error(
+        "the host of device {0} connected by itself and is not ours to kill; unplug it instead"
+    )]
+    NotOurs(String),
     /// Somebody is still inside a generation.
     #[error("threads {threads:?} did not leave device {device} in time; its memory is kept")]
     Stalled {

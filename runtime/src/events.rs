@@ -1,5 +1,7 @@
 //! What happened, in order.
 
+use std::fmt;
+
 use hotsled_abi::Generation;
 use serde::{Deserialize, Serialize};
 
@@ -84,5 +86,42 @@ impl Event {
 
     pub(crate) fn detail(self, detail: String) -> Self {
         Self { detail, ..self }
+    }
+}
+
+impl EventKind {
+    /// The word for people and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plug => "plug",
+            Self::Unplug => "unplug",
+            Self::Lost => "lost",
+            Self::Refused => "refused",
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.at_ms as f64 / 1e3;
+        write!(
+            f,
+            "{seconds:>9.3} s  {:<8} {}",
+            self.kind.name(),
+            self.device
+        )?;
+        if self.sites_patched > 0 {
+            let (sites, took) = (self.sites_patched, self.switch_us);
+            write!(f, ", {sites} sleds in {took:.0} us")?;
+        }
+        if self.chunks_replayed > 0 {
+            write!(f, ", {} chunks run again", self.chunks_replayed)?;
+        }
+        if !self.detail.is_empty() {
+            write!(f, ": {}", self.detail)?;
+        }
+        Ok(())
     }
 }

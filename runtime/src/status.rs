@@ -14,6 +14,9 @@ use crate::shared::Shared;
 use crate::stats::{CpuReason, SectionCounts};
 use crate::switch::Switch;
 
+/// Events that the text form shows; JSON has them all.
+const EVENTS_SHOWN: usize = 8;
+
 /// Everything at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -75,18 +78,33 @@ pub struct DeviceStatus {
     pub round_trip_us: Option<f64>,
     /// Sections it could not lower, with reasons.
     pub refused_sections: Vec<(String, String)>,
+    /// Chunks committed.
+    #[serde(default)]
+    pub chunks: u64,
+    /// Bytes sent to it.
+    #[serde(default)]
+    pub bytes_in: u64,
+    /// Bytes fetched from it.
+    #[serde(default)]
+    pub bytes_out: u64,
     #[serde(skip)]
     pub(crate) work: Option<Arc<Progress>>,
 }
 
 impl DeviceStatus {
-    /// Chunks committed, bytes sent, bytes fetched so far.
+    /// Chunks committed, bytes sent, bytes fetched.
     pub fn work(&self) -> (u64, u64, u64) {
-        let read = |w: &Arc<Progress>| {
-            let load = |n: &std::sync::atomic::AtomicU64| n.load(Ordering::Relaxed);
-            (load(&w.chunks), load(&w.bytes_in), load(&w.bytes_out))
-        };
-        self.work.as_ref().map_or((0, 0, 0), read)
+        (self.chunks, self.bytes_in, self.bytes_out)
+    }
+
+    /// With what its lane has done by now.
+    fn counted(mut self) -> Self {
+        if let Some(work) = &self.work {
+            self.chunks = work.chunks.load(Ordering::Relaxed);
+            self.bytes_in = work.bytes_in.load(Ordering::Relaxed);
+            self.bytes_out = work.bytes_out.load(Ordering::Relaxed);
+        }
+        self
     }
 }
 
@@ -124,12 +142,13 @@ pub(crate) fn collect(shared: &Shared) -> Status {
         .iter()
         .for_each(|s| counts += s.cell.stats().snapshot());
     let off = shared.off();
+    let devices = shared.devices().into_iter();
     Status {
         pid: std::process::id(),
         uptime_ms: shared.started.elapsed().as_millis() as u64,
         engine: off.map_or_else(|| "on".to_owned(), |why| format!("off: {why}")),
         patching: patching(off),
-        devices: shared.devices(),
+        devices: devices.map(DeviceStatus::counted).collect(),
         sections: sections.iter().map(|s| one(s, off)).collect(),
         counts,
         totals: shared.totals(),
@@ -197,6 +216,11 @@ impl fmt::Display for Status {
                 "\ndevice {}{simulated}: {}, generation {}",
                 d.name, d.state, d.generation
             )?;
+            writeln!(
+                f,
+                "  {} chunks, {} bytes sent, {} bytes fetched",
+                d.chunks, d.bytes_in, d.bytes_out
+            )?;
             for (section, reason) in &d.refused_sections {
                 writeln!(f, "  does not run {section}: {reason}")?;
             }
@@ -219,6 +243,10 @@ impl fmt::Display for Status {
             f,
             "\n{} plugs, {} unplugs, {} losses, {} refusals",
             t.plugs, t.unplugs, t.losses, t.refusals
-        )
+        )?;
+        let old = self.events.len().saturating_sub(EVENTS_SHOWN);
+        self.events[old..]
+            .iter()
+            .try_for_each(|e| writeln!(f, "{e}"))
     }
 }

@@ -1,7 +1,7 @@
 //! Signals that write one byte to a descriptor, and do nothing else.
 
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, IntoRawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::signal::{self, Action};
@@ -10,16 +10,44 @@ const SIGNALS: usize = 65;
 /// By signal: descriptor plus one in the upper half, byte in the lower.
 static TARGETS: [AtomicU64; SIGNALS] = [const { AtomicU64::new(0) }; SIGNALS];
 
-/// From now on `signal` writes `byte` to `fd`, which should be non-blocking and stay open.
+/// A signal in use; dropping it gives the signal back to what was there before.
+#[derive(Debug)]
+#[must_use = "the signal is given back when this is dropped"]
+pub struct Claimed {
+    signal: i32,
+    before: Action,
+}
+
+/// Until the claim is dropped, `signal` writes `byte` to a non-blocking `fd`.
+///
+/// A handler may be about to write at any moment, so what it writes to is a duplicate of `fd` that is
+/// never closed: one descriptor a claim.
 ///
 /// # Errors
-/// A number that is no signal, or what sigaction(2) reports.
-pub fn on_signal(signal: i32, fd: RawFd, byte: u8) -> io::Result<()> {
+/// A number that is no signal, or what dup(2) or sigaction(2) report.
+pub fn on_signal(signal: i32, fd: BorrowedFd<'_>, byte: u8) -> io::Result<Claimed> {
     let target = usize::try_from(signal).ok().and_then(|n| TARGETS.get(n));
     let target = target.ok_or(io::ErrorKind::InvalidInput)?;
-    target.store((fd as u64 + 1) << 32 | u64::from(byte), Ordering::Release);
+    signal::current(signal)?; // refuses a wrong number before a descriptor is spent
+    let fd = fd.try_clone_to_owned()?.into_raw_fd();
+    let former = target.swap((fd as u64 + 1) << 32 | u64::from(byte), Ordering::AcqRel);
     // SAFETY: `write_byte` is async-signal-safe: it loads, writes a descriptor and restores errno.
-    unsafe { signal::install(signal, &Action::handler(write_byte)) }.map(drop)
+    let installed = unsafe { signal::install(signal, &Action::handler(write_byte)) };
+    match installed {
+        Ok(before) => Ok(Claimed { signal, before }),
+        Err(error) => {
+            target.store(former, Ordering::Release);
+            Err(error)
+        }
+    }
+}
+
+impl Drop for Claimed {
+    fn drop(&mut self) {
+        // SAFETY: what was installed before vouches for itself. It cannot fail: the number is valid.
+        let _ = unsafe { signal::install(self.signal, &self.before) };
+        TARGETS[self.signal as usize].store(0, Ordering::Release);
+    }
 }
 
 extern "C" fn write_byte(signal: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {

@@ -5,9 +5,9 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hotsled_sys::{poll, seqpacket};
 
@@ -20,6 +20,9 @@ use crate::status;
 
 /// Longest wait for a client's request or for a client to take its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Clients served at a time.
+const MAX_CLIENTS: usize = 16;
 
 /// A served control socket; drop ends it and removes the file.
 pub(crate) struct Server {
@@ -44,7 +47,7 @@ impl Server {
             while !stopped.load(Ordering::Acquire) {
                 poll::any_readable(&[listener.as_fd(), woken.as_fd()], None);
                 while let Ok((stream, _)) = listener.accept() {
-                    serve_one(stream, &shared, &handle);
+                    admit(stream, &shared, &handle);
                 }
             }
         };
@@ -75,6 +78,68 @@ impl Drop for Server {
     }
 }
 
+/// Serves a client on a thread of its own, so that a stuck one delays nobody; one too many is told so.
+fn admit(mut stream: UnixStream, shared: &Arc<Shared>, handle: &Handle) {
+    let Some(place) = Place::take() else {
+        let busy = Answer::Error(format!("{MAX_CLIENTS} clients are being served; try again"));
+        let _ = stream.set_nonblocking(true);
+        let _ = stream.write_all(&line(&busy)); // fits the socket's buffer, or nobody reads
+        return;
+    };
+    let (shared, handle) = (shared.clone(), handle.clone());
+    let serve = move || {
+        serve_one(stream, &shared, &handle);
+        drop(place);
+    };
+    let thread = std::thread::Builder::new().name("hotsled-client".into());
+    if let Err(error) = thread.spawn(serve) {
+        tracing::warn!(%error, "a control client could not be served");
+    }
+}
+
+/// One of the places for clients, given back on drop.
+struct Place;
+
+static SERVED: AtomicUsize = AtomicUsize::new(0);
+
+impl Place {
+    fn take() -> Option<Self> {
+        let more = |n| (n < MAX_CLIENTS).then_some(n + 1);
+        let taken = SERVED.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        taken.ok().map(|_| Self)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        SERVED.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// An answer as it is sent.
+fn line(answer: &Answer) -> Vec<u8> {
+    let mut line = serde_json::to_vec(answer).expect("answers are plain JSON");
+    line.push(b'\n');
+    line
+}
+
+/// Reads until a moment in time, however the bytes trickle.
+struct Until<'a> {
+    stream: &'a UnixStream,
+    at: Instant,
+}
+
+impl Read for Until<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.at.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(std::io::ErrorKind::TimedOut.into());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        (&mut &*self.stream).read(buffer)
+    }
+}
+
 /// One request, one answer; whatever goes wrong concerns this client alone.
 fn serve_one(stream: UnixStream, shared: &Shared, handle: &Handle) {
     if let Err(error) = try_serve(stream, shared, handle) {
@@ -84,7 +149,6 @@ fn serve_one(stream: UnixStream, shared: &Shared, handle: &Handle) {
 
 fn try_serve(mut stream: UnixStream, shared: &Shared, handle: &Handle) -> std::io::Result<()> {
     stream.set_nonblocking(false)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let answer = match seqpacket::peer_uid(stream.as_fd())? {
         uid if uid == hotsled_sys::uid() => {
@@ -92,14 +156,13 @@ fn try_serve(mut stream: UnixStream, shared: &Shared, handle: &Handle) -> std::i
         }
         uid => Answer::Error(format!("user {uid} may not control this service")),
     };
-    let mut line = serde_json::to_vec(&answer)?;
-    line.push(b'\n');
-    stream.write_all(&line)
+    stream.write_all(&line(&answer))
 }
 
 fn read_request(stream: &UnixStream) -> std::result::Result<Ask, String> {
     let mut line = Vec::new();
-    let mut reader = BufReader::new(stream.take(MAX_REQUEST as u64 + 1));
+    let at = Instant::now() + PATIENCE;
+    let mut reader = BufReader::new(Until { stream, at }.take(MAX_REQUEST as u64 + 1));
     reader
         .read_until(b'\n', &mut line)
         .map_err(|e| format!("no request: {e}"))?;

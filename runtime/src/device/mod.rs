@@ -1,5 +1,7 @@
 //! Devices from plug to gone: one thread owns them all. `README.md` beside this file has the states.
 
+mod coming;
+mod going;
 mod manager;
 mod presence;
 mod spawn;

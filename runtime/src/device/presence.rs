@@ -1,7 +1,6 @@
 //! One presence of one device, and the steps that move it from state to state.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::time::Instant;
 
 use hotsled_abi::{Generation, SiteId};
 use hotsled_link::{Client, ClientOptions, DownReason, LinkError, ModuleId};
@@ -24,7 +23,6 @@ pub(crate) struct Presence {
     host: Option<Host>,
     lane: Option<Lane>,
     pub state: State,
-    pub plugged: Instant,
     modules: Vec<Option<ModuleId>>,
     /// Why sections stay on the CPU with this device, by path.
     pub refusals: Vec<(String, String)>,
@@ -36,7 +34,6 @@ impl Presence {
         name: String,
         generation: Generation,
         socket: OwnedFd,
-        host: Option<Host>,
         limits: &Limits,
     ) -> Result<Self> {
         let options = ClientOptions {
@@ -51,13 +48,17 @@ impl Presence {
             name,
             generation,
             client,
-            host,
+            host: None,
             lane: None,
             state: State::Probing,
-            plugged: Instant::now(),
             modules: Vec::new(),
             refusals: Vec::new(),
         })
+    }
+
+    /// Owns the process that serves it, if that is our child.
+    pub(crate) fn own(&mut self, host: Option<Host>) {
+        self.host = host;
     }
 
     /// Takes a named transition.
@@ -246,6 +247,9 @@ impl Presence {
                 .as_ref()
                 .map(|l| l.progress().round_trip.as_secs_f64() * 1e6),
             refused_sections: self.refusals.clone(),
+            chunks: 0,
+            bytes_in: 0,
+            bytes_out: 0,
             work: self.lane.as_ref().map(|lane| lane.progress().clone()),
         }
     }
