@@ -12,7 +12,7 @@ use crate::control::Server;
 use crate::device::{Handle, Manager, Request, SIGNAL_PLUG, SIGNAL_UNPLUG};
 use crate::error::{Error, Result};
 use crate::events::Event;
-use crate::shared::Shared;
+use crate::shared::{OFF, Shared};
 use crate::socket::SocketFile;
 use crate::status::{self, Status};
 use crate::{dispatch, lane, section, workers};
@@ -78,7 +78,7 @@ impl Engine {
         let only = Only::claim()?;
         let off = std::env::var_os("HOTSLED")
             .is_some_and(|v| v == "off")
-            .then_some("HOTSLED=off");
+            .then_some(OFF);
         let shared = Arc::new(Shared::new(off));
         apply(&config)?;
         dispatch::set_enabled(off.is_none());

@@ -11,6 +11,9 @@ use crate::events::{Event, EventKind};
 use crate::lane::Progress;
 use crate::status::{DeviceStatus, Totals};
 
+/// Why an engine is off for ever.
+pub(crate) const OFF: &str = "HOTSLED=off";
+
 /// Events kept; older ones are dropped.
 const KEEP: usize = 1000;
 

@@ -10,7 +10,7 @@ use crate::events::Event;
 use crate::lane::Progress;
 use crate::plan;
 use crate::section::{self, Section};
-use crate::shared::Shared;
+use crate::shared::{OFF, Shared};
 use crate::stats::{CpuReason, SectionCounts};
 use crate::switch::Switch;
 
@@ -158,7 +158,7 @@ pub(crate) fn collect(shared: &Shared) -> Status {
 
 fn patching(off: Option<&str>) -> String {
     match off {
-        Some("HOTSLED=off") => "never in this process".to_owned(),
+        Some(OFF) => "never in this process".to_owned(),
         _ => Switch::get().map_or_else(|e| format!("refused: {e}"), |s| s.write_path().to_owned()),
     }
 }

@@ -17,7 +17,7 @@ use crate::dispatch;
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind};
 use crate::section;
-use crate::shared::Shared;
+use crate::shared::{OFF, Shared};
 use crate::switch::{Switch, SwitchReport};
 
 /// Bytes on the wake pipe; signals write the latter two.
@@ -238,6 +238,9 @@ impl Manager {
     fn enable(&mut self, on: bool) -> Result<()> {
         if on == self.shared.off().is_none() {
             return Ok(());
+        }
+        if let Some(why) = self.shared.off().filter(|&why| why == OFF) {
+            return Err(Error::Disabled(why)); // the operator's word stands above the program's
         }
         self.shared
             .set_off((!on).then_some("disabled by the program"));
