@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Checks everything: format, lints, licences, imports, tests, documentation, models.
+# Installs what is missing on Debian as root; otherwise says what to install.
+# A missing component or a failed step is a failure of the whole.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+summary=()
+failed=0
+begin=$SECONDS
+
+need() { # need COMMAND PACKAGE
+    command -v "$1" >/dev/null && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "== installing $2 (for $1)"
+        apt-get install -y -q "$2" || { apt-get update -q && apt-get install -y -q "$2"; }
+    fi
+    command -v "$1" >/dev/null && return
+    echo "missing: $1. Install it with: apt-get install $2" >&2
+    exit 1
+}
+
+step() { # step NAME COMMAND...
+    local name=$1 start=$SECONDS
+    shift
+    echo
+    echo "== $name: $*"
+    if "$@"; then
+        summary+=("ok      $((SECONDS - start)) s  $name")
+    else
+        summary+=("FAILED  $((SECONDS - start)) s  $name")
+        failed=1
+    fi
+}
+
+command -v cargo >/dev/null || { echo "missing: cargo. Install Rust 1.95 from https://rustup.rs" >&2; exit 1; }
+need cc gcc
+need ld.lld lld
+need mold mold
+need chromium chromium
+need chromedriver chromium-driver
+if ! command -v cargo-deny >/dev/null; then
+    step "cargo-deny" cargo install --locked cargo-deny
+fi
+
+loom_models() {
+    RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/loom" \
+        cargo test --release -p hotsled --lib model
+}
+
+step "format" cargo fmt --all --check
+step "lints" cargo clippy --workspace --all-targets -- -D warnings
+step "licences, bans, sources" cargo deny check bans licenses sources
+# The debug programs that whole-system tests run by name.
+step "programs" cargo build --workspace
+step "tests, import arrows among them" cargo test --workspace
+if grep -rqs "cfg(loom)" --include='*.rs' patcher runtime; then
+    step "loom models" loom_models
+else
+    summary+=("NONE    no loom models are in this tree yet")
+fi
+step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps -q
+
+echo
+echo "== summary after $((SECONDS - begin)) s (advisories are not checked: they need a database from the network)"
+printf '%s\n' "${summary[@]}"
+exit "$failed"
