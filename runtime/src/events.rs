@@ -70,10 +70,14 @@ impl Event {
     }
 
     pub(crate) fn switched(self, report: SwitchReport) -> Self {
+        let event = match report.refused {
+            0 => self,
+            n => self.detail(format!("{n} sleds hold foreign bytes and were left alone")),
+        };
         Self {
             sites_patched: report.sites_patched,
             switch_us: report.micros,
-            ..self
+            ..event
         }
     }
 
@@ -84,8 +88,13 @@ impl Event {
         }
     }
 
-    pub(crate) fn detail(self, detail: String) -> Self {
-        Self { detail, ..self }
+    /// Adds a part to the words.
+    pub(crate) fn detail(mut self, part: String) -> Self {
+        if !self.detail.is_empty() && !part.is_empty() {
+            self.detail.push_str("; ");
+        }
+        self.detail.push_str(&part);
+        self
     }
 }
 

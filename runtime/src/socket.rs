@@ -33,7 +33,7 @@ impl SocketFile {
 
     /// Listens for packets at `path`, mode 0600.
     pub(crate) fn seqpacket(path: &Path) -> Result<(OwnedFd, Self)> {
-        bind(path, |path| seqpacket::listen(path))
+        bind(path, seqpacket::listen)
     }
 }
 
