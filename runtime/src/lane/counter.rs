@@ -51,6 +51,9 @@ impl Counter {
     }
 
     /// Hands in a range of a call; false if the lane is busy, closed, or has no code for it.
+    ///
+    /// A job that is handed in is taken: `close` and the hand-in exclude each other by the lock, and
+    /// `wait` looks for a job before it looks whether the counter is closed.
     pub(crate) fn try_hand_in(&self, site: SiteId, call: &Arc<Call>, first: Range<u64>) -> bool {
         if !self.accepts(site) || !self.transition(FREE, BUSY) {
             return false;
@@ -60,6 +63,11 @@ impl Counter {
             return false;
         }
         let mut handed = self.handed.lock();
+        if self.is_closed() {
+            // `close` came after our transition: the lane may be gone, and would never take the job.
+            call.gate().leave();
+            return false;
+        }
         *handed = Some(Job {
             call: Arc::clone(call),
             site,

@@ -34,6 +34,8 @@ pub(super) struct Session<'a> {
     pub whole: Vec<Option<Whole>>,
     /// Measured nanoseconds per element on this device.
     pace: Option<f64>,
+    /// No chunk is longer: half of one that staging or device memory could not hold.
+    cap: u64,
 }
 
 impl Worker {
@@ -45,6 +47,7 @@ impl Worker {
             section,
             whole: Vec::new(),
             pace: None,
+            cap: u64::MAX,
         };
         match self.upload_whole(&mut session) {
             Ok(()) => self.chunks(&mut session),
@@ -111,6 +114,7 @@ impl Worker {
                 match self.send(session, range) {
                     Ok(chunk) => in_flight.push_back(chunk),
                     Err(range) => {
+                        session.cap = (range.end - range.start) / 2;
                         session.job.call.hand_back(range);
                         break;
                     }
@@ -149,7 +153,7 @@ impl Worker {
             (CHUNK.as_nanos() as f64 / ns.max(0.01)) as u64
         });
         let left = session.job.call.cursor().left();
-        timed.min(left / 2 + 1).max(1024)
+        timed.min(left / 2 + 1).min(session.cap).max(1024)
     }
 
     /// Waits for a chunk and commits it, or gives its range back to the call.
