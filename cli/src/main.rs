@@ -1,2 +1,93 @@
-//! Entry point.
-fn main() {}
+//! The `hotsled` command.
+#![forbid(unsafe_code)]
+
+mod live;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use hotsled_cli::inspect::{self, Listing, Report};
+
+/// Looks into programs with hotsled sections, and speaks to running ones.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Lists the sections of an ELF file without running it
+    Inspect(Inspect),
+    #[command(flatten)]
+    Live(live::Action),
+}
+
+#[derive(Args)]
+struct Inspect {
+    /// An executable or shared object
+    file: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Exit with 1 and name every fault, if there is one
+    #[arg(long)]
+    check: bool,
+    /// Show this section only, by its path or the end of it
+    #[arg(long)]
+    section: Option<String>,
+    /// Print another form
+    #[arg(long)]
+    emit: Option<Emit>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Emit {
+    /// The virtual ISA's text form
+    Ir,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Options::parse().action {
+        Action::Inspect(options) => inspect(&options),
+        Action::Live(action) => live::run(action).map(|()| ExitCode::SUCCESS),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("hotsled: {error}");
+        ExitCode::from(2)
+    })
+}
+
+fn inspect(options: &Inspect) -> Result<ExitCode, String> {
+    let name = options.file.display();
+    let mut report = inspect::file(&options.file).map_err(|e| format!("{name} {e}"))?;
+    if let Some(wanted) = &options.section {
+        report
+            .sections
+            .retain(|s| s.path.ends_with(wanted.as_str()));
+        if report.sections.is_empty() {
+            return Err(format!("{name} has no section {wanted}"));
+        }
+    }
+    show(&report, options)?;
+    let faulty = !report.faults.is_empty();
+    Ok(if options.check && faulty {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn show(report: &Report, options: &Inspect) -> Result<(), String> {
+    if options.json {
+        let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
+        println!("{text}");
+    } else if options.emit.is_some() {
+        report.sections.iter().for_each(|s| print!("{}", s.ir));
+    } else {
+        print!("{}", Listing(report));
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Speaks to a running service over its control socket.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use hotsled::PlugOptions;
+use hotsled::client::{Client, ClientError};
+
+/// What a running service can be asked.
+#[derive(Subcommand)]
+pub enum Action {
+    /// Shows devices, and where each section runs and why
+    Status(Service),
+    /// Plugs a simulated accelerator
+    Plug(Service),
+    /// Unplugs a device, or all of them
+    Unplug {
+        /// The device's name, as status shows it
+        device: Option<String>,
+        #[command(flatten)]
+        service: Service,
+    },
+}
+
+/// Which service, and how to answer.
+#[derive(Args)]
+pub struct Service {
+    /// Its control socket; default: the only one of this user
+    #[arg(long)]
+    socket: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Service {
+    fn client(&self) -> Result<Client, ClientError> {
+        self.socket
+            .as_ref()
+            .map_or_else(Client::find, |path| Ok(Client::at(path)))
+    }
+
+    fn say(&self, text: &str, json: serde_json::Value) {
+        if self.json {
+            println!("{json}");
+        } else {
+            println!("{text}");
+        }
+    }
+}
+
+/// Asks, and prints the answer.
+pub fn run(action: Action) -> Result<(), String> {
+    ask(action).map_err(|error| error.to_string())
+}
+
+fn ask(action: Action) -> Result<(), ClientError> {
+    match action {
+        Action::Status(service) => {
+            let status = service.client()?.status()?;
+            let json = serde_json::to_value(&status);
+            let json = json.map_err(|e| ClientError::Answer(e.to_string()))?;
+            service.say(&status.to_string(), json);
+        }
+        Action::Plug(service) => {
+            let device = service.client()?.plug(PlugOptions::default())?;
+            let json = serde_json::json!({ "device": device });
+            service.say(&format!("plugged {device}"), json);
+        }
+        Action::Unplug { device, service } => {
+            service.client()?.unplug(device.clone())?;
+            let what = device.as_deref().unwrap_or("all devices");
+            let json = serde_json::json!({ "unplugged": device });
+            service.say(&format!("unplugged {what}"), json);
+        }
+    }
+    Ok(())
+}
