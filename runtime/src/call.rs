@@ -92,10 +92,6 @@ impl Call {
         Some(unsafe { Arc::from_raw(call) })
     }
 
-    pub(crate) fn cell(&self) -> &'static SectionCell {
-        self.cell
-    }
-
     pub(crate) fn cursor(&self) -> &Cursor {
         &self.cursor
     }

@@ -119,12 +119,6 @@ impl SectionCell {
         (ps != 0).then(|| ps as f64 / 1e3)
     }
 
-    /// Thread time that `elements` are predicted to take.
-    pub(crate) fn predict(&self, elements: u64) -> Option<Duration> {
-        self.ns_per_element()
-            .map(|ns| Duration::from_nanos((ns * elements as f64) as u64))
-    }
-
     /// Adds a measurement of one thread to the running average (weight 1/4; races lose a sample).
     pub(crate) fn measured(&self, elements: u64, time: Duration) {
         if elements == 0 {
