@@ -75,7 +75,7 @@ pub(super) fn read(
     let (site, body) = (fields.sled_at(at).get(), fields.body_at(at).get());
     let sled = sled(image, row, site, body)?;
     let cell = fields.cell_at(at);
-    if cell % 8 != 0 || !image.writable(cell, 8) {
+    if !cell.is_multiple_of(8) || !image.writable(cell, 8) {
         return out(row, "cell", cell, "writable, 8-byte aligned");
     }
     let (address, len) = (fields.record_at(at), u64::from(fields.record_len));
@@ -124,7 +124,7 @@ fn out<T>(row: usize, what: &'static str, address: u64, space: &'static str) -> 
 }
 
 fn sled(image: &Image<'_>, row: usize, site: u64, body: u64) -> Result<[u8; 8], Fault> {
-    if site % ENTRY_STRIDE as u64 != 0 {
+    if !site.is_multiple_of(ENTRY_STRIDE as u64) {
         return Err(Fault::Misaligned { row, address: site });
     }
     let stride = ENTRY_STRIDE as u64;
