@@ -14,7 +14,7 @@ const ROUNDS: usize = 41;
 
 /// Measures each loop both ways, turn about, and compares the results.
 pub fn run() -> Vec<Row> {
-    let count = (WIDTH * HEIGHT * 3) as u32;
+    let count = WIDTH * HEIGHT * 3;
     let pixels: Vec<u8> = (0..count)
         .map(|i| (i.wrapping_mul(2654435761) >> 24) as u8)
         .collect();
