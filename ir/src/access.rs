@@ -68,10 +68,10 @@ struct Loads {
 
 impl Visit for Loads {
     fn expr(&mut self, expr: &Expr) {
-        if let Expr::Load(param, index) = expr {
-            if *param == self.param {
-                self.reach = join(self.reach, offset(index, self.index));
-            }
+        if let Expr::Load(param, index) = expr
+            && *param == self.param
+        {
+            self.reach = join(self.reach, offset(index, self.index));
         }
     }
 }

@@ -33,7 +33,7 @@ pub enum DecodeError {
         /// What was there.
         value: u64,
     },
-    /// Nested deeper than [`MAX_DEPTH`].
+    /// Nested deeper than `MAX_DEPTH`.
     #[error("offset {at}: nested deeper than {MAX_DEPTH}")]
     Depth {
         /// Offset.

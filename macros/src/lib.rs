@@ -1,6 +1,6 @@
 //! `#[section]`: a Rust loop becomes CPU code behind a sled, and virtual ISA beside it.
 //!
-//! One walk over the user's syntax ([`lower`]) checks types and builds both forms, so that they cannot
+//! One walk over the user's syntax (`lower`) checks types and builds both forms, so that they cannot
 //! drift apart; `expand` wraps them. A function with errors is left as the plain loop it is.
 
 mod expand;

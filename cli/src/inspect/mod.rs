@@ -34,7 +34,7 @@ pub fn file(path: &Path) -> Result<Report, FileError> {
 /// Reads an ELF file from its bytes; a file without sections gives an empty report.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub fn bytes(bytes: &[u8]) -> Result<Report, FileError> {
     let image = Image::parse(bytes)?;
     let Some(table) = image.table(SITES_SECTION)? else {

@@ -119,7 +119,7 @@ fn lower(lowering: &mut dyn Lowering, module: &[u8]) -> Result<(ModuleId, u64), 
 fn data_loop(mut work: Work, mut backend: Box<dyn Backend>, fault: Arc<Option<Fault>>) {
     let mut status = Status::Done;
     loop {
-        let command = match work.next() {
+        let command = match work.take() {
             Ok(Some(command)) => command,
             Ok(None) => continue,
             Err(error) => end(&error),

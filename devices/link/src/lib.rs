@@ -1,7 +1,7 @@
 //! The protocol between a service and a device host, and both its ends.
 //!
-//! A control socket ([`message`]) carries the handshake, lowering and the farewell. A sealed file
-//! shared by both carries two rings and staging memory ([`shared`]). `README.md` has the layout and
+//! A control socket (`message`) carries the handshake, lowering and the farewell. A sealed file
+//! shared by both carries two rings and staging memory (`shared`). `README.md` has the layout and
 //! the argument why neither side can be made to misbehave by the other.
 
 mod client;

@@ -124,11 +124,11 @@ impl Queue {
     }
 
     fn merge(&mut self, at: usize) {
-        if let Some(&[a, b]) = self.free.get(at..at + 2) {
-            if a.offset + a.bytes == b.offset {
-                self.free[at].bytes += b.bytes;
-                self.free.remove(at + 1);
-            }
+        if let Some(&[a, b]) = self.free.get(at..at + 2)
+            && a.offset + a.bytes == b.offset
+        {
+            self.free[at].bytes += b.bytes;
+            self.free.remove(at + 1);
         }
     }
 

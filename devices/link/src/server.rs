@@ -156,7 +156,7 @@ impl Work {
     ///
     /// # Errors
     /// The engine's end, or garbage.
-    pub fn next(&mut self) -> Result<Option<Command>, LinkError> {
+    pub fn take(&mut self) -> Result<Option<Command>, LinkError> {
         if self.shared.between(Counter::Submitted, self.taken)? == 0 {
             let deadline = Instant::now() + Duration::from_millis(250);
             let socket = &self.socket;

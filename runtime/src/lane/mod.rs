@@ -103,10 +103,10 @@ impl Lane {
 
     fn end(&mut self) {
         self.counter.close();
-        if let Some(thread) = self.thread.take() {
-            if thread.join().is_err() {
-                tracing::error!(health = ?self.health.down(), "a lane panicked");
-            }
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!(health = ?self.health.down(), "a lane panicked");
         }
     }
 }

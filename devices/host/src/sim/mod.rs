@@ -169,8 +169,10 @@ impl Accelerator {
                     },
                     ParamKind::Input(elem) | ParamKind::Own(elem),
                 ) => {
-                    let wanted = reach(*access, launch, len);
-                    if first > wanted.start || first.checked_add(count)? < wanted.end {
+                    let end = first.checked_add(count)?;
+                    if reach(*access, launch, len)
+                        .is_some_and(|wanted| first > wanted.start || end < wanted.end)
+                    {
                         return None;
                     }
                     let host = self.memory.host(ptr.0, count.checked_mul(elem.size())?)?;
@@ -186,12 +188,12 @@ impl Accelerator {
     }
 }
 
-/// Elements that a launch can touch; an empty range sits at its start.
-fn reach(access: Access, launch: &Launch, len: u64) -> std::ops::Range<u64> {
-    let clip = |start: u64, end: u64| start.min(end.min(len))..end.min(len);
+/// Elements that a launch can touch; an empty range sits at its start, `None` touches nothing anywhere.
+fn reach(access: Access, launch: &Launch, len: u64) -> Option<std::ops::Range<u64>> {
+    let clip = |start: u64, end: u64| Some(start.min(end.min(len))..end.min(len));
     match access {
-        Access::Scalar | Access::Input(Reach::Unused) => u64::MAX..0,
-        Access::Input(Reach::Whole) => 0..len,
+        Access::Scalar | Access::Input(Reach::Unused) => None,
+        Access::Input(Reach::Whole) => Some(0..len),
         Access::Input(Reach::Window { before, after }) => clip(
             launch.base.saturating_sub(before),
             launch.end.saturating_add(after),
