@@ -11,6 +11,7 @@ pub use crate::cell::{FLAG_PINNED_CPU, SectionCell};
 pub use crate::slots::{bounds_panic, input, input_slot, own, own_at, own_slot, slots};
 
 use crate::call::Call;
+use crate::workers;
 
 /// A record in its section, aligned.
 #[repr(C, align(8))]
@@ -26,7 +27,7 @@ pub fn run<const N: usize>(cell: &'static SectionCell, range: Range<usize>, slot
     if start >= end {
         return;
     }
-    if cell.runs_inline(end - start) {
+    if cell.runs_inline(end - start) || workers::stayed_behind() {
         run_inline(cell, &slots, start..end);
     } else {
         Call::run(cell, &slots, start..end);

@@ -1,5 +1,10 @@
 //! Sections and helpers that the whole-system tests share.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
 use hotsled::parallel;
 
 /// `y = a * x + y`.
@@ -63,5 +68,63 @@ impl Dice {
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0 % n
+    }
+}
+
+/// Waits for something that must come true.
+///
+/// # Panics
+/// After half a minute.
+pub fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Calls [`stir`] and compares.
+pub fn is_right(x: &[u32], wanted: &[u32]) -> bool {
+    let mut out = vec![0; x.len()];
+    stir(30, x, &mut out);
+    out == wanted
+}
+
+/// Threads that call [`stir`] until told to stop, and count what came back wrong.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<(u64, u64)>>,
+}
+
+impl Load {
+    /// Starts `threads` callers over `elements` numbers each.
+    pub fn start(threads: usize, elements: u32) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let caller = || {
+            let stop = stop.clone();
+            std::thread::spawn(move || {
+                let x = numbers(elements);
+                let wanted = stirred(30, &x);
+                let (mut calls, mut wrong) = (0, 0);
+                while !stop.load(Ordering::Relaxed) {
+                    wrong += u64::from(!is_right(&x, &wanted));
+                    calls += 1;
+                }
+                (calls, wrong)
+            })
+        };
+        let threads = (0..threads).map(|_| caller()).collect();
+        Self { stop, threads }
+    }
+
+    /// Calls made and wrong results.
+    pub fn stop(self) -> (u64, u64) {
+        self.stop.store(true, Ordering::Relaxed);
+        let add = |(a, b): (u64, u64), (c, d)| (a + c, b + d);
+        let counts = self
+            .threads
+            .into_iter()
+            .map(|t| t.join().expect("a caller"));
+        counts.fold((0, 0), add)
     }
 }

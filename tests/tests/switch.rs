@@ -1,17 +1,9 @@
 //! Plug, work, unplug, plug, kill: the same results throughout, and status says where they came from.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hotsled::{Engine, EventKind, PlugOptions};
-use hotsled_tests::{numbers, saxpy, stir, stirred};
-
-fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !done() {
-        assert!(Instant::now() < deadline, "waited 20 s for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
+use hotsled_tests::{is_right, numbers, saxpy, stirred, until};
 
 fn section(engine: &Engine, name: &str) -> hotsled::SectionStatus {
     let sections = engine.status().sections;
@@ -29,18 +21,14 @@ fn a_service_gains_loses_and_is_robbed_of_an_accelerator() {
         .unwrap();
     let x = numbers(60_000);
     let wanted = stirred(30, &x);
-    let work = || {
-        let mut out = vec![0; x.len()];
-        stir(30, &x, &mut out);
-        assert!(out == wanted, "a wrong result");
-    };
+    let work = || assert!(is_right(&x, &wanted), "a wrong result");
     work();
     assert_eq!(section(&engine, "stir").place, "cpu");
     assert_eq!(section(&engine, "stir").why, "no device is bound");
 
     let name = engine.plug(PlugOptions::default()).unwrap();
     assert_eq!(name, "sim0");
-    wait_for("a call on the device", || {
+    until("a call on the device", || {
         work();
         section(&engine, "stir").counts.calls_device > 2
     });
@@ -64,7 +52,7 @@ fn a_service_gains_loses_and_is_robbed_of_an_accelerator() {
     assert_eq!(engine.events(1)[0].sites_patched, 2);
 
     engine.plug(PlugOptions::default()).unwrap();
-    wait_for("the device again", || {
+    until("the device again", || {
         work();
         section(&engine, "stir").counts.calls_device > before
     });
@@ -73,7 +61,7 @@ fn a_service_gains_loses_and_is_robbed_of_an_accelerator() {
         std::thread::sleep(Duration::from_millis(30));
         engine.kill("sim0").unwrap();
     });
-    wait_for("the loss to be seen", || engine.status().totals.losses == 1);
+    until("the loss to be seen", || engine.status().totals.losses == 1);
     assert!(engine.status().devices.is_empty());
     work();
 
