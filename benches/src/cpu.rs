@@ -1,61 +1,139 @@
-//! Section loops on the CPU beside the same loops written with rayon.
+//! Each filter's CPU path beside the same loops written with rayon.
 
 use std::time::Instant;
 
 use image_service::sections;
-use rayon::prelude::*;
 
 use crate::row::{Row, median};
+use crate::written::{self, HEIGHT, WIDTH};
 
-const WIDTH: u32 = 1024;
-const HEIGHT: u32 = 1024;
-const PIECE: usize = 8192;
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 21;
+const HALF: u32 = 15;
 
-/// Measures each loop both ways, turn about, and compares the results.
-pub fn run() -> Vec<Row> {
-    let count = WIDTH * HEIGHT * 3;
-    let pixels: Vec<u8> = (0..count)
-        .map(|i| (i.wrapping_mul(2654435761) >> 24) as u8)
-        .collect();
-    let taps = [1.0f32 / 17.0; 17];
-    let cdf: Vec<u32> = (0..768)
-        .map(|i| (i % 256 + 1) * (WIDTH * HEIGHT / 256))
-        .collect();
-    let least = [cdf[0]; 3];
-    vec![
-        pair(
-            "blur rows",
-            |out| sections::blur_rows(WIDTH, &taps, &pixels, out),
-            |out: &mut [f32]| blur_rows(&taps, &pixels, out),
-            pixels.len(),
-        ),
-        pair(
-            "equalize",
-            |out| sections::equalize(WIDTH * HEIGHT, &cdf, &least, &pixels, out),
-            |out: &mut [u8]| equalize(&cdf, &least, &pixels, out),
-            pixels.len(),
-        ),
-    ]
+/// What the filters read.
+struct Input {
+    pixels: Vec<u8>,
+    taps: [f32; 17],
+    cdf: Vec<u32>,
+    least: Vec<u32>,
 }
 
-fn pair<T: Default + Clone + PartialEq>(
-    filter: &'static str,
-    ours: impl Fn(&mut [T]),
-    rayon: impl Fn(&mut [T]),
-    len: usize,
-) -> Row {
-    let (mut a, mut b) = (vec![T::default(); len], vec![T::default(); len]);
-    let mut times = [Vec::new(), Vec::new()];
-    for _ in 0..ROUNDS {
-        let start = Instant::now();
-        ours(&mut a);
-        times[0].push(start.elapsed().as_secs_f64());
-        let start = Instant::now();
-        rayon(&mut b);
-        times[1].push(start.elapsed().as_secs_f64());
+impl Input {
+    fn new() -> Self {
+        let noise = |i: u32| (i.wrapping_mul(2654435761) >> 24) as u8;
+        let cdf: Vec<u32> = (0..768)
+            .map(|i| (i % 256 + 1) * (WIDTH * HEIGHT / 256))
+            .collect();
+        Self {
+            pixels: (0..WIDTH * HEIGHT * 3).map(noise).collect(),
+            taps: [1.0 / 17.0; 17],
+            least: vec![cdf[0]; 3],
+            cdf,
+        }
     }
-    assert!(a == b, "{filter}: the two ways differ");
+}
+
+/// Room for what a filter makes on its way, used again in every round.
+#[derive(Clone, Default)]
+struct Room {
+    rows: Vec<f32>,
+    sums: Vec<u32>,
+    squares: Vec<u32>,
+    out: Vec<u8>,
+}
+
+impl Room {
+    fn new(len: usize) -> Self {
+        Self {
+            rows: vec![0.0; len],
+            sums: vec![0; len],
+            squares: vec![0; len],
+            out: vec![0; len],
+        }
+    }
+}
+
+type Way = fn(&Input, &mut Room);
+
+/// Filter, through sections, with rayon.
+const FILTERS: [(&str, Way, Way); 5] = [
+    (
+        "blur",
+        |i, r| {
+            sections::blur_rows(WIDTH, &i.taps, &i.pixels, &mut r.rows);
+            sections::blur_columns(WIDTH, HEIGHT, &i.taps, &r.rows, &mut r.out);
+        },
+        |i, r| {
+            written::blur_rows(&i.taps, &i.pixels, &mut r.rows);
+            written::blur_columns(&i.taps, &r.rows, &mut r.out);
+        },
+    ),
+    (
+        "sobel",
+        |i, r| sections::sobel(WIDTH, HEIGHT, &i.pixels, &mut r.out),
+        |i, r| written::sobel(&i.pixels, &mut r.out),
+    ),
+    (
+        "unsharp",
+        |i, r| {
+            sections::blur_rows(WIDTH, &i.taps, &i.pixels, &mut r.rows);
+            sections::unsharp_columns(WIDTH, HEIGHT, 1.0, &i.taps, &i.pixels, &r.rows, &mut r.out);
+        },
+        |i, r| {
+            written::blur_rows(&i.taps, &i.pixels, &mut r.rows);
+            written::unsharp_columns(1.0, &i.taps, &i.pixels, &r.rows, &mut r.out);
+        },
+    ),
+    (
+        "contrast",
+        |i, r| {
+            let (sums, squares) = (&mut r.sums, &mut r.squares);
+            sections::window_rows(WIDTH, HALF, &i.pixels, sums, squares);
+            sections::contrast_columns(
+                WIDTH, HEIGHT, HALF, 48.0, 128.0, &i.pixels, sums, squares, &mut r.out,
+            );
+        },
+        |i, r| {
+            written::window_rows(HALF, &i.pixels, &mut r.sums, &mut r.squares);
+            written::contrast_columns(
+                HALF, 48.0, 128.0, &i.pixels, &r.sums, &r.squares, &mut r.out,
+            );
+        },
+    ),
+    (
+        "equalize",
+        |i, r| sections::equalize(WIDTH * HEIGHT, &i.cdf, &i.least, &i.pixels, &mut r.out),
+        |i, r| written::equalize(&i.cdf, &i.least, &i.pixels, &mut r.out),
+    ),
+];
+
+/// Measures each filter both ways, turn about, and compares the pictures.
+///
+/// # Panics
+/// When the two ways differ in a pixel.
+pub fn run() -> Vec<Row> {
+    let input = Input::new();
+    let room = Room::new(input.pixels.len());
+    FILTERS
+        .iter()
+        .map(|(filter, ours, rayon)| pair(filter, &input, &room, [*ours, *rayon]))
+        .collect()
+}
+
+fn pair(filter: &'static str, input: &Input, room: &Room, ways: [Way; 2]) -> Row {
+    let mut rooms = [room.clone(), room.clone()];
+    let mut times = [Vec::new(), Vec::new()];
+    for round in 0..ROUNDS {
+        for turn in [round % 2, 1 - round % 2] {
+            let start = Instant::now();
+            ways[turn](input, &mut rooms[turn]);
+            times[turn].push(start.elapsed().as_secs_f64());
+        }
+    }
+    assert!(
+        rooms[0].out == rooms[1].out,
+        "{filter}: the two ways differ"
+    );
     let [ours_s, rayon_s] = times.map(median);
     Row::Cpu {
         bench: "cpu",
@@ -64,43 +142,4 @@ fn pair<T: Default + Clone + PartialEq>(
         rayon_s,
         ratio: rayon_s / ours_s,
     }
-}
-
-fn blur_rows(taps: &[f32], pixels: &[u8], out: &mut [f32]) {
-    let radius = taps.len() as u32 / 2;
-    out.par_chunks_mut(PIECE)
-        .enumerate()
-        .for_each(|(piece, out)| {
-            for (k, out) in out.iter_mut().enumerate() {
-                let i = (piece * PIECE + k) as u32;
-                let x = i % WIDTH;
-                let row = i - x;
-                let mut sum = 0.0;
-                for k in 0..taps.len() as u32 {
-                    let at = (x + k).max(radius).min(WIDTH - 1 + radius) - radius;
-                    sum += taps[k as usize] * f32::from(pixels[(row + at) as usize]);
-                }
-                *out = sum;
-            }
-        });
-}
-
-fn equalize(cdf: &[u32], least: &[u32], pixels: &[u8], out: &mut [u8]) {
-    let plane = WIDTH * HEIGHT;
-    out.par_chunks_mut(PIECE)
-        .enumerate()
-        .for_each(|(piece, out)| {
-            for (k, out) in out.iter_mut().enumerate() {
-                let i = piece * PIECE + k;
-                let channel = (i as u32 / plane) as usize;
-                let low = least[channel] as usize;
-                let rest = plane as usize - low;
-                *out = if rest == 0 {
-                    pixels[i]
-                } else {
-                    let above = cdf[channel * 256 + usize::from(pixels[i])] as usize - low;
-                    ((510 * above + rest) / (2 * rest)) as u8
-                };
-            }
-        });
 }

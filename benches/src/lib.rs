@@ -4,3 +4,4 @@ pub mod call;
 pub mod cpu;
 pub mod row;
 pub mod switch;
+pub mod written;
