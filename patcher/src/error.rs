@@ -112,6 +112,49 @@ impl std::fmt::Display for Refusal {
     }
 }
 
+/// Why text pages could not be given an alias.
+#[derive(Debug, thiserror::Error)]
+pub enum AliasError {
+    /// Own memory map could not be read.
+    #[error("cannot read /proc/self/maps: {0}; mount /proc")]
+    Maps(#[source] io::Error),
+    /// The pages are not read-only private text of a file.
+    #[error("text at {address:#x} is not private, read-only text of a file")]
+    NotFile {
+        /// First address of the pages.
+        address: u64,
+    },
+    /// The file that the text came from cannot be opened.
+    #[error("cannot open {path}, from which the text came: {source}")]
+    Open {
+        /// The file.
+        path: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Text is not what its file says: somebody's breakpoint, a relocation, or a replaced file.
+    #[error(
+        "text at {address:#x} differs from its file (a breakpoint, a uprobe, a relocation, or a new file); it would be lost"
+    )]
+    Differs {
+        /// The first address that differs.
+        address: u64,
+    },
+    /// The kernel refused a mapping.
+    #[error("cannot map text at {address:#x}: {source}")]
+    Map {
+        /// First address of the pages.
+        address: u64,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// Memory that is written through one mapping could not be run through another.
+    #[error(
+        "an alias does not work in this process: {0}; allow memfd_create and executable mappings of it"
+    )]
+    Unusable(#[source] io::Error),
+}
+
 /// Why nothing, or not everything, was patched.
 #[derive(Debug, thiserror::Error)]
 pub enum PatchError {
@@ -128,6 +171,17 @@ pub enum PatchError {
         "cannot write own text through /proc/self/mem: {0}; mount /proc, and allow forced writes (proc_mem.force_override)"
     )]
     WritePath(#[source] io::Error),
+    /// Text pages could not be given an alias.
+    #[error("no alias of the text: {0}")]
+    Alias(#[from] AliasError),
+    /// Neither write path works.
+    #[error("own text cannot be written: /proc/self/mem: {mem}; and {alias}")]
+    NoWritePath {
+        /// Why not through `/proc/self/mem`.
+        mem: io::Error,
+        /// Why not through an alias.
+        alias: AliasError,
+    },
     /// The SIGTRAP handler could not be installed.
     #[error("cannot install the SIGTRAP handler: {0}")]
     Handler(#[source] io::Error),
@@ -145,7 +199,7 @@ pub enum PatchError {
     TrapBlocked(Vec<Thread>),
     /// A debugger owns the breakpoints of this process.
     #[error(
-        "process {tracer} traces this one; detach it (gdb: `detach`), or start with traced = patch"
+        "process {tracer} traces this one; detach it (gdb: `detach`), or start with traced = patch after `handle SIGTRAP nostop noprint pass`"
     )]
     Traced {
         /// Its pid.
@@ -189,12 +243,34 @@ pub enum PatchError {
     /// A site number that nobody adopted.
     #[error("site {0:?} is not adopted")]
     Unknown(SiteId),
+    /// A site whose object is unloaded.
+    #[error("site {site:?} at {sled} is forgotten: its object is unloaded")]
+    Forgotten {
+        /// Its number.
+        site: SiteId,
+        /// Where it was.
+        sled: SiteAddr,
+    },
+    /// Memory of sites that cannot be read any more.
+    #[error(
+        "{len} bytes of sites at {start:#x} cannot be read: {source}; was their object unloaded?"
+    )]
+    Unmapped {
+        /// First address.
+        start: u64,
+        /// Bytes.
+        len: usize,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// `Mode::AllOrNone`, and some site held foreign bytes; nothing was written.
     #[error("{} site(s) hold foreign bytes and nothing was patched; first: {}", .0.len(), .0[0])]
     Foreign(Vec<Refusal>),
-    /// A write or barrier failed in the middle; the sites run through the SIGTRAP handler until the
-    /// next session that succeeds.
-    #[error("phase {phase} failed: {source}; affected sites are emulated and stay correct")]
+    /// A write or barrier failed in the middle, and what was done was undone. Where that failed too, sites
+    /// run through the SIGTRAP handler for good.
+    #[error(
+        "phase {phase} failed: {source}; sites were put back, or are emulated and stay correct"
+    )]
     Interrupted {
         /// Phase that failed.
         phase: &'static str,

@@ -3,14 +3,28 @@
 //! Start with `README.md` beside this crate: states, steps and the argument why no thread can see a
 //! mix of old and new bytes.
 
+mod alias;
+mod batch;
+mod checks;
+mod cpu;
 mod error;
+mod machine;
+mod owner;
 mod patcher;
 mod plan;
 mod protocol;
+mod report;
+mod session;
+mod settle;
+mod sites;
 mod table;
+#[cfg(test)]
+mod testing;
 mod trap;
 
-pub use error::{PatchError, Refusal, TableError};
-pub use patcher::{Mode, NewSite, Options, Patcher, Report, Traced, Want};
-pub use plan::{Edit, Plan};
+pub use cpu::Cpu;
+pub use error::{AliasError, PatchError, Refusal, TableError};
+pub use patcher::Patcher;
+pub use report::{Mode, Options, Protocol, Report, SingleStore, Status, Times, Traced, WritePath};
+pub use sites::{NewSite, Want};
 pub use table::{Spaces, TableEntry, check, read};

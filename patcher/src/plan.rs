@@ -1,68 +1,144 @@
 //! What a session will write, worked out before anything is written.
 
+use std::ops::Range;
+
 use hotsled_abi::{INT3, SLED_LEN, SiteAddr, SiteId};
 use hotsled_sys::page::PAGE;
 
+use crate::sites::{Sites, Word};
+use crate::{PatchError, Want};
+
 /// One site's change: from one 8-byte word to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edit {
-    /// The site.
+pub(crate) struct Edit {
     pub site: SiteId,
-    /// Its address, 8-byte aligned.
+    /// 8-byte aligned.
     pub address: SiteAddr,
     /// Bytes it must hold now.
-    pub from: [u8; SLED_LEN],
+    pub from: Word,
     /// Bytes it will hold.
-    pub to: [u8; SLED_LEN],
+    pub to: Word,
+    pub wants: Want,
 }
 
 impl Edit {
     /// The old bytes with a breakpoint in front.
-    pub fn trapping_old(&self) -> [u8; SLED_LEN] {
+    pub(crate) fn trapping_old(&self) -> Word {
         trapping(self.from)
     }
 
     /// The new bytes with a breakpoint in front.
-    pub fn trapping_new(&self) -> [u8; SLED_LEN] {
+    pub(crate) fn trapping_new(&self) -> Word {
         trapping(self.to)
+    }
+
+    /// What the site did before.
+    pub(crate) fn wanted(&self) -> Want {
+        match self.wants {
+            Want::Idle => Want::Jump,
+            Want::Jump => Want::Idle,
+        }
     }
 }
 
-fn trapping(mut bytes: [u8; SLED_LEN]) -> [u8; SLED_LEN] {
+fn trapping(mut bytes: Word) -> Word {
     bytes[0] = INT3;
     bytes
 }
 
-/// Edits in ascending order, grouped into spans that are written in one piece.
+/// How a site's memory is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Home {
+    /// Private pages, through `/proc/self/mem`.
+    Private,
+    /// The alias of this number.
+    Alias(usize),
+}
+
+/// Edits that are written in one piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub edits: Range<usize>,
+    pub home: Home,
+}
+
+/// Edits in ascending order, grouped into spans.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// Edits by address.
+pub(crate) struct Plan {
     pub edits: Vec<Edit>,
-    /// Ranges of `edits` whose neighbours are less than a page apart.
-    pub spans: Vec<std::ops::Range<usize>>,
+    /// Neighbours in a span have one home and are less than a page apart.
+    pub spans: Vec<Span>,
 }
 
 impl Plan {
-    /// Sorts and groups edits; one write serves a span.
-    pub fn new(mut edits: Vec<Edit>) -> Self {
+    /// Sorts and groups edits.
+    pub(crate) fn new(mut edits: Vec<Edit>, home: impl Fn(SiteAddr) -> Home) -> Self {
         edits.sort_by_key(|e| e.address);
-        let mut spans: Vec<std::ops::Range<usize>> = Vec::new();
+        let mut spans: Vec<Span> = Vec::new();
         for at in 0..edits.len() {
+            let home = home(edits[at].address);
             let near = at > 0 && edits[at].address.get() - edits[at - 1].address.get() < PAGE;
             match spans.last_mut() {
-                Some(span) if near => span.end = at + 1,
-                _ => spans.push(at..at + 1),
+                Some(span) if near && span.home == home => span.edits.end = at + 1,
+                _ => spans.push(Span {
+                    edits: at..at + 1,
+                    home,
+                }),
             }
         }
         Self { edits, spans }
     }
 
     /// First address and length in bytes of a span.
-    pub fn extent(&self, span: &std::ops::Range<usize>) -> (u64, usize) {
-        let first = self.edits[span.start].address.get();
-        let last = self.edits[span.end - 1].address.get() + SLED_LEN as u64;
+    pub(crate) fn extent(&self, span: &Span) -> (u64, usize) {
+        let first = self.edits[span.edits.start].address.get();
+        let last = self.edits[span.edits.end - 1].address.get() + SLED_LEN as u64;
         (first, (last - first) as usize)
     }
+
+    /// Whether every edit reaches its memory through an alias.
+    pub(crate) fn is_aliased(&self) -> bool {
+        self.spans.iter().all(|s| s.home != Home::Private)
+    }
+}
+
+/// Edits that bring sites to what they shall do, and the sites that do so already. Of a site that is named
+/// twice the last wish counts.
+///
+/// # Errors
+/// A number that nobody adopted, or whose object is unloaded.
+pub(crate) fn edits(
+    sites: &Sites,
+    wishes: &[(SiteId, Want)],
+) -> Result<(Vec<Edit>, Vec<SiteId>), PatchError> {
+    let (mut edits, mut already) = (Vec::with_capacity(wishes.len()), Vec::new());
+    for &(id, wants) in once(wishes).iter() {
+        let (site, wanted) = sites.get(id)?;
+        if wants == wanted {
+            already.push(id);
+            continue;
+        }
+        edits.push(Edit {
+            site: id,
+            address: site.sled,
+            from: site.word(wanted),
+            to: site.word(wants),
+            wants,
+        });
+    }
+    Ok((edits, already))
+}
+
+/// The last wish for every site, in order of their numbers; copies only what needs it.
+fn once(wishes: &[(SiteId, Want)]) -> std::borrow::Cow<'_, [(SiteId, Want)]> {
+    if wishes.is_sorted_by(|a, b| a.0 < b.0) {
+        return wishes.into();
+    }
+    let mut sorted = wishes.to_vec();
+    sorted.reverse(); // the last comes first, and a stable sort and dedup keep it
+    sorted.sort_by_key(|w| w.0);
+    sorted.dedup_by_key(|w| w.0);
+    sorted.into()
 }
 
 #[cfg(test)]
@@ -77,26 +153,60 @@ mod tests {
             address,
             from: [1; 8],
             to: [2; 8],
+            wants: Want::Jump,
         }
+    }
+
+    fn private(_: SiteAddr) -> Home {
+        Home::Private
+    }
+
+    #[test]
+    fn the_last_wish_counts() {
+        let wish = |n, want| (SiteId(n), want);
+        let wishes = [
+            wish(7, Want::Idle),
+            wish(2, Want::Jump),
+            wish(7, Want::Jump),
+        ];
+        assert_eq!(*once(&wishes), [wish(2, Want::Jump), wish(7, Want::Jump)]);
+    }
+
+    #[test]
+    fn a_span_never_reaches_into_another_home() {
+        let home = |a: SiteAddr| {
+            if a.get() < 0x2000 {
+                Home::Alias(0)
+            } else {
+                Home::Private
+            }
+        };
+        let plan = Plan::new(vec![edit(0x1ff0), edit(0x2000), edit(0x2010)], home);
+        let spans: Vec<_> = plan
+            .spans
+            .iter()
+            .map(|s| (s.edits.clone(), s.home))
+            .collect();
+        assert_eq!(spans, [(0..1, Home::Alias(0)), (1..3, Home::Private)]);
     }
 
     proptest! {
         #[test]
         fn spans_cover_every_edit_once_in_order(addresses in proptest::collection::btree_set(0u64..100_000, 0..50)) {
-            let plan = Plan::new(addresses.iter().rev().map(|a| edit(a * 16)).collect());
-            let covered: Vec<usize> = plan.spans.iter().cloned().flatten().collect();
+            let plan = Plan::new(addresses.iter().rev().map(|a| edit(a * 16)).collect(), private);
+            let covered: Vec<usize> = plan.spans.iter().flat_map(|s| s.edits.clone()).collect();
             prop_assert_eq!(covered, (0..plan.edits.len()).collect::<Vec<_>>());
             prop_assert!(plan.edits.is_sorted_by_key(|e| e.address));
             for span in &plan.spans {
                 let (start, len) = plan.extent(span);
-                prop_assert!(plan.edits[span.clone()].iter().all(|e| e.address.get() >= start
+                prop_assert!(plan.edits[span.edits.clone()].iter().all(|e| e.address.get() >= start
                     && e.address.get() + 8 <= start + len as u64));
             }
         }
 
         #[test]
         fn distant_edits_never_share_a_span(gap in 4096u64..1 << 30) {
-            let plan = Plan::new(vec![edit(0x1000), edit(0x1000 + (gap & !7))]);
+            let plan = Plan::new(vec![edit(0x1000), edit(0x1000 + (gap & !7))], private);
             prop_assert_eq!(plan.spans.len(), 2);
         }
     }

@@ -4,67 +4,31 @@
 //! [`on_trap`] runs in signal context: it neither allocates, frees, locks nor panics, and reads only
 //! tables that were published whole and are never freed.
 
-use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
-use hotsled_abi::{SLED_LEN, SiteAddr, TargetAddr};
-use hotsled_sys::map::Mapping;
-use hotsled_sys::page::PageLen;
+use hotsled_abi::SLED_LEN;
 use hotsled_sys::signal::{self, Action};
 
-use crate::Want;
+use crate::{Want, owner, sites};
 
 /// Code the kernel gives a SIGTRAP from `int3`.
 const SI_KERNEL: i32 = 0x80;
 
-/// A site as the handler knows it, for ever.
-#[derive(Clone, Copy)]
-pub(crate) struct Known {
-    pub address: SiteAddr,
-    pub target: TargetAddr,
-    /// [`Want`] as a number; a thread at an int3 goes where this says.
-    pub want: &'static AtomicU8,
-}
-
-/// Every site ever adopted, by ascending address. Published tables are never freed, because a
-/// handler may still be reading one.
-struct Table {
-    owner: i32,
-    /// Reads 1 in the owner and 0 in every fork of it, also where pids repeat (a new pid namespace).
-    alive: &'static AtomicU8,
-    sites: Vec<Known>,
-}
-
-/// One byte that the kernel clears in every child (MADV_WIPEONFORK).
-pub(crate) fn owner_mark() -> std::io::Result<&'static AtomicU8> {
-    let page = Mapping::anonymous(PageLen::holding(1))?;
-    page.wipe_on_fork()?;
-    // SAFETY: the page is zeroed, never unmapped, and reached only through this atomic.
-    let mark = unsafe { AtomicU8::from_ptr(page.leak()) };
-    mark.store(1, Ordering::Release);
-    Ok(mark)
-}
-
-static TABLE: AtomicPtr<Table> = AtomicPtr::new(std::ptr::null_mut());
+/// What handled SIGTRAP before the patcher came.
+static FIRST: AtomicPtr<Action> = AtomicPtr::new(std::ptr::null_mut());
+/// What handled it when the handler was installed last.
 static PREVIOUS: AtomicPtr<Action> = AtomicPtr::new(std::ptr::null_mut());
-
-/// Makes `sites` the table of process `owner`. They must be sorted and include all earlier ones.
-pub(crate) fn publish(owner: i32, alive: &'static AtomicU8, sites: Vec<Known>) {
-    debug_assert!(sites.is_sorted_by_key(|s| s.address));
-    let table = Box::leak(Box::new(Table {
-        owner,
-        alive,
-        sites,
-    }));
-    // Release pairs with the Acquire in `route`: a handler sees whole tables only.
-    TABLE.store(table, Ordering::Release);
-}
 
 /// Installs the handler and remembers what was there, for chaining.
 pub(crate) fn install() -> std::io::Result<()> {
     // SAFETY: `on_trap` is async-signal-safe (module documentation).
     let previous = unsafe { signal::install(libc::SIGTRAP, &Action::handler(on_trap)) }?;
     if previous.address() != on_trap as *const () as usize {
-        PREVIOUS.store(Box::leak(Box::new(previous)), Ordering::Release);
+        let previous = std::ptr::from_mut(Box::leak(Box::new(previous)));
+        let none = std::ptr::null_mut();
+        // Only the first time is there nothing yet.
+        let _ = FIRST.compare_exchange(none, previous, Ordering::AcqRel, Ordering::Acquire);
+        PREVIOUS.store(previous, Ordering::Release);
     }
     Ok(())
 }
@@ -80,16 +44,8 @@ pub(crate) fn installed() -> std::io::Result<(usize, bool)> {
 /// In a fork of the owner the answer is always "after the nop": the child runs CPU code, whatever
 /// bytes the fork caught.
 fn route(address: u64) -> Option<u64> {
-    // SAFETY: published tables are valid and never freed.
-    let table = unsafe { TABLE.load(Ordering::Acquire).as_ref() }?;
-    let at = table
-        .sites
-        .binary_search_by_key(&address, |s| s.address.get())
-        .ok()?;
-    let site = &table.sites[at];
-    let jump = site.want.load(Ordering::Acquire) == Want::Jump as u8;
-    let owner = table.alive.load(Ordering::Acquire) == 1 && hotsled_sys::pid() == table.owner;
-    if jump && owner {
+    let site = sites::find(address)?;
+    if site.want()? == Want::Jump && owner::is_here() {
         Some(site.target.get())
     } else {
         Some(address + SLED_LEN as u64)
@@ -113,10 +69,42 @@ extern "C" fn on_trap(signal: i32, info: *mut libc::siginfo_t, context: *mut lib
     }
 }
 
+/// Threads that are handing a trap on.
+static HANDING_ON: [AtomicI32; 64] = [const { AtomicI32::new(0) }; 64];
+
+/// A thread's entry in [`HANDING_ON`]; none where the places are all taken.
+struct Turn(Option<&'static AtomicI32>);
+
+impl Turn {
+    /// `None` when the calling thread has one already: what it handed the trap to has handed it back.
+    fn take() -> Option<Self> {
+        let own = hotsled_sys::tid();
+        if HANDING_ON.iter().any(|t| t.load(Ordering::Relaxed) == own) {
+            return None;
+        }
+        let (taken, failed) = (Ordering::Relaxed, Ordering::Relaxed);
+        let free = |t: &&AtomicI32| t.compare_exchange(0, own, taken, failed).is_ok();
+        Some(Self(HANDING_ON.iter().find(free)))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(place) = self.0 {
+            place.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 /// Hands a trap that is not ours to whoever was there before.
+///
+/// Where the handler was replaced and installed anew, that is the one who replaced it; should he hand the
+/// trap back to us, it goes to the one who was there first, and not round again.
 fn chain(signal: i32, code: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    let turn = Turn::take();
+    let to = if turn.is_some() { &PREVIOUS } else { &FIRST };
     // SAFETY: the stored action is leaked, hence valid for ever.
-    let Some(previous) = (unsafe { PREVIOUS.load(Ordering::Acquire).as_ref() }) else {
+    let Some(previous) = (unsafe { to.load(Ordering::Acquire).as_ref() }) else {
         return;
     };
     match previous.address() {

@@ -1,36 +1,82 @@
-//! A thread that blocks SIGTRAP would be killed at a breakpoint: refused by name.
+//! A thread that blocks SIGTRAP would be killed at a breakpoint: single stores where they are allowed,
+//! else refused by name.
 
 mod common;
 
 use std::sync::mpsc;
 
 use hotsled_abi::NOP8;
-use hotsled_patcher::{Mode, Options, PatchError, Patcher, Want};
-use hotsled_sys::signal::BlockAll;
+use hotsled_patcher::{Mode, Options, PatchError, Patcher, Protocol, SingleStore, Want};
+use hotsled_sys::signal::Blocked;
 
-#[test]
-fn a_thread_that_blocks_the_trap_is_named_and_nothing_is_patched() {
-    let patcher = Patcher::new(Options::default()).unwrap();
-    let jump = common::wishes(&common::adopt_all(&patcher), Want::Jump);
+/// Runs `body`, with the thread's id, while a thread named `stubborn` blocks every signal.
+fn beside_a_stubborn_thread(body: impl FnOnce(i32)) {
     let (ready, is_ready) = mpsc::channel();
     let (end, ended) = mpsc::channel::<()>();
-    let body = move || {
-        let _signals = BlockAll::new();
+    let block = move || {
+        let _signals = Blocked::all();
         ready.send(hotsled_sys::tid()).unwrap();
         let _ = ended.recv();
     };
     let name = "stubborn".to_owned();
-    let thread = std::thread::Builder::new().name(name).spawn(body).unwrap();
-    let tid = is_ready.recv().unwrap();
-    let error = patcher.switch(&jump, Mode::WhatYouCan).unwrap_err();
-    let PatchError::TrapBlocked(threads) = &error else {
-        panic!("{error}")
-    };
-    assert_eq!((threads.len(), threads[0].tid), (1, tid));
-    assert!(error.to_string().contains("stubborn"), "{error}");
-    assert!((0..common::SITES).all(|i| common::bytes(i) == NOP8));
+    let thread = std::thread::Builder::new().name(name).spawn(block).unwrap();
+    body(is_ready.recv().unwrap());
     drop(end);
     thread.join().unwrap();
-    patcher.switch(&jump, Mode::AllOrNone).unwrap();
+}
+
+fn refused_by_name(patcher: &Patcher) {
+    let jump = common::wishes(&common::adopt_all(patcher), Want::Jump);
+    beside_a_stubborn_thread(|tid| {
+        let error = patcher.switch(&jump, Mode::WhatYouCan).unwrap_err();
+        let PatchError::TrapBlocked(threads) = &error else {
+            panic!("{error}")
+        };
+        assert_eq!((threads.len(), threads[0].tid), (1, tid));
+        assert!(error.to_string().contains("stubborn"), "{error}");
+        assert!((0..common::SITES).all(|i| common::bytes(i) == NOP8));
+    });
+    let report = patcher.switch(&jump, Mode::AllOrNone).unwrap();
+    assert_eq!(report.protocol, Some(Protocol::Breakpoint));
     assert!(common::all_are(Want::Jump));
+}
+
+/// Also with sites that jump already when their pages get the alias.
+fn stored(patcher: &Patcher) {
+    let ids = common::adopt_all(patcher);
+    let before = patcher
+        .switch(&[(ids[3], Want::Jump)], Mode::AllOrNone)
+        .unwrap();
+    assert_eq!(before.protocol, Some(Protocol::Breakpoint));
+    beside_a_stubborn_thread(|_| {
+        let jump = common::wishes(&ids, Want::Jump);
+        let report = patcher.switch(&jump, Mode::AllOrNone).unwrap();
+        assert_eq!(
+            (report.protocol, report.syncs),
+            (Some(Protocol::SingleStore), 1)
+        );
+        assert!(common::all_are(Want::Jump));
+    });
+    let status = patcher.status();
+    assert_eq!(status.aliased, common::SITES);
+    assert!(status.to_string().contains("single stores"), "{status}");
+}
+
+#[test]
+fn a_thread_that_blocks_the_trap_is_named_and_never_killed() {
+    let name = "a_thread_that_blocks_the_trap_is_named_and_never_killed";
+    common::in_processes(name, &["never", "always"], |case| {
+        let store = case == "always";
+        let single_store = if store {
+            SingleStore::Always
+        } else {
+            SingleStore::Never
+        };
+        let patcher = Patcher::new(Options {
+            single_store,
+            ..Options::default()
+        });
+        let test = if store { stored } else { refused_by_name };
+        test(&patcher.unwrap());
+    });
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use common::{NEW, SITES, call};
-use hotsled_patcher::{Mode, Options, Patcher, Want};
+use hotsled_patcher::{Mode, Options, Patcher, SingleStore, Want};
 use hotsled_sys::maps;
 
 static STOP: AtomicBool = AtomicBool::new(false);
@@ -32,28 +32,44 @@ fn no_page_is_writable_and_executable() -> bool {
 #[test]
 fn no_thread_sees_a_mix() {
     assert!(no_zero_in_displacement(), "the sleds could hide torn code");
-    let patcher = Patcher::new(Options::default()).unwrap();
+    common::in_every_way("no_thread_sees_a_mix", flip_under_load);
+}
+
+fn flip_under_load(options: Options) {
+    let patcher = Patcher::new(options).unwrap();
     let ids = common::adopt_all(&patcher);
     let threads = [3, 5, 7].map(|seed| std::thread::spawn(move || run_sleds(seed)));
-    let until = Instant::now() + Duration::from_millis(2500);
+    let until = Instant::now() + Duration::from_millis(1500);
+    let stores = options.single_store == SingleStore::Always;
     let mut flips = 0_u32;
     while Instant::now() < until {
         let want = [Want::Jump, Want::Idle][flips as usize % 2];
-        let report = patcher
-            .switch(&common::wishes(&ids, want), Mode::AllOrNone)
-            .unwrap();
-        assert_eq!((report.switched.len(), report.syncs), (SITES, 3));
+        let wishes = common::wishes(&ids, want);
+        let report = patcher.switch(&wishes, Mode::AllOrNone).unwrap();
+        let syncs = if stores { 1 } else { 3 };
+        assert_eq!((report.switched.len(), report.syncs), (SITES, syncs));
         assert!(common::all_are(want));
         if flips.is_multiple_of(16) {
             assert!(no_page_is_writable_and_executable());
+            assert!(!has_a_writable_view(), "a view outlived its session");
         }
         flips += 1;
     }
     STOP.store(true, Relaxed);
     threads.into_iter().for_each(|t| t.join().unwrap());
     let seen = SEEN.each_ref().map(|n| n.load(Relaxed));
-    println!("{flips} flips of {SITES} sites, calls old/new {seen:?}");
+    println!(
+        "{}: {flips} flips of {SITES} sites, calls old/new {seen:?}",
+        patcher.status()
+    );
     assert!(flips > 20 && seen[0] > 1000 && seen[1] > 1000);
+}
+
+fn has_a_writable_view() -> bool {
+    let regions = maps::read().unwrap();
+    regions
+        .iter()
+        .any(|r| r.write && r.name.contains("hotsled-text"))
 }
 
 fn no_zero_in_displacement() -> bool {

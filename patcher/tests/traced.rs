@@ -8,7 +8,11 @@ use hotsled_patcher::{Mode, Options, PatchError, Patcher, Traced, Want};
 fn traced_child(traced: Traced, parent: i32) -> i32 {
     // SAFETY: makes the parent the tracer of this process.
     unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) };
-    let patcher = Patcher::new(Options { traced }).unwrap();
+    let patcher = Patcher::new(Options {
+        traced,
+        ..Options::default()
+    })
+    .unwrap();
     let wishes = common::wishes(&common::adopt_all(&patcher), Want::Jump);
     match patcher.switch(&wishes, Mode::AllOrNone) {
         Err(PatchError::Traced { tracer }) if tracer == parent => 0,

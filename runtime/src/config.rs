@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hotsled_patcher::Options as PatchOptions;
+
 use crate::device;
 use crate::engine::Engine;
 use crate::error::Result;
@@ -74,6 +76,7 @@ pub(crate) struct Config {
     pub pinned: Vec<String>,
     pub limits: Limits,
     pub retry: Retry,
+    pub patching: PatchOptions,
 }
 
 impl Default for Config {
@@ -96,6 +99,7 @@ impl Default for Config {
                 drain: wait,
             },
             retry: Retry::NEVER,
+            patching: PatchOptions::DEFAULT,
         }
     }
 }
@@ -205,6 +209,13 @@ impl Builder {
     /// Tries a refused plug again.
     pub fn retry(mut self, retry: Retry) -> Self {
         self.0.retry = retry;
+        self
+    }
+
+    /// How sleds are written: under a debugger, by which path, by single stores or not. The first engine
+    /// that switches decides for the process.
+    pub fn patching(mut self, options: PatchOptions) -> Self {
+        self.0.patching = options;
         self
     }
 

@@ -15,7 +15,7 @@ use crate::events::Event;
 use crate::shared::{OFF, Shared};
 use crate::socket::SocketFile;
 use crate::status::{self, Status};
-use crate::{dispatch, lane, section, workers};
+use crate::{dispatch, lane, section, switch, workers};
 
 /// Keeps hotplug live; dropping it drains every device and leaves all sections on the CPU.
 ///
@@ -187,6 +187,7 @@ fn apply(config: &Config) -> Result<()> {
         workers::set_count(count);
     }
     lane::set_verify(config.verify);
+    switch::set_options(config.patching);
     for section in section::registry()? {
         let named =
             |pin: &String| section.path == *pin || section.path.ends_with(&format!("::{pin}"));

@@ -70,10 +70,17 @@ impl Event {
     }
 
     pub(crate) fn switched(self, report: SwitchReport) -> Self {
-        let event = match report.refused {
-            0 => self,
-            n => self.detail(format!("{n} sleds hold foreign bytes and were left alone")),
-        };
+        let mut event = self;
+        if report.refused > 0 {
+            let n = report.refused;
+            event = event.detail(format!("{n} sleds hold foreign bytes and were left alone"));
+        }
+        if report.handler_reinstalled {
+            event = event.detail("the SIGTRAP handler was replaced and installed anew".to_owned());
+        }
+        if let Some(tracer) = report.tracer {
+            event = event.detail(format!("process {tracer} traces this one now"));
+        }
         Self {
             sites_patched: report.sites_patched,
             switch_us: report.micros,

@@ -39,6 +39,7 @@ pub use device::State;
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use events::{Event, EventKind};
+pub use hotsled_patcher::{Options as PatchOptions, SingleStore, Traced, WritePath};
 pub use stats::{CpuReason, SectionCounts};
 pub use status::{DeviceStatus, SectionStatus, Status, Totals};
 

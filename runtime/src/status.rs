@@ -159,7 +159,7 @@ pub(crate) fn collect(shared: &Shared) -> Status {
 fn patching(off: Option<&str>) -> String {
     match off {
         Some(OFF) => "never in this process".to_owned(),
-        _ => Switch::get().map_or_else(|e| format!("refused: {e}"), |s| s.write_path().to_owned()),
+        _ => Switch::get().map_or_else(|e| format!("refused: {e}"), Switch::patching),
     }
 }
 

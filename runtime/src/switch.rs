@@ -19,6 +19,10 @@ pub(crate) struct SwitchReport {
     pub sites_patched: u64,
     pub micros: f64,
     pub refused: u64,
+    /// Whether somebody had taken SIGTRAP, so that its handler was installed anew.
+    pub handler_reinstalled: bool,
+    /// A debugger that came in the middle.
+    pub tracer: Option<i32>,
 }
 
 /// Switches sleds; one per process, made when first needed, never unmade.
@@ -29,6 +33,12 @@ pub(crate) struct Switch {
 
 static SWITCH: OnceLock<Switch> = OnceLock::new();
 static MAKING: Mutex<()> = Mutex::new(());
+static OPTIONS: Mutex<Options> = Mutex::new(Options::DEFAULT);
+
+/// Chooses how the process is patched; without effect once it has a switch.
+pub(crate) fn set_options(options: Options) {
+    *OPTIONS.lock() = options;
+}
 
 impl Switch {
     /// The process's switch.
@@ -45,10 +55,11 @@ impl Switch {
     }
 
     fn make() -> Result<Self> {
+        let options = *OPTIONS.lock();
         let sections = section::registry()?;
         plan::prepare().map_err(Error::Memory)?;
         let barriers = Barriers::register().map_err(Error::Barriers)?;
-        let patcher = Patcher::new(Options::default())?;
+        let patcher = Patcher::new(options)?;
         if let Some(first) = sections.iter().map(|s| s.sled).min() {
             let pool = Pool::publish(first, dispatch::address(), 0..sections.len() as u32)?;
             let target = |s: &Section| pool.target(s.site).expect("one block for each section");
@@ -59,7 +70,9 @@ impl Switch {
                     target: target(s),
                 })
                 .collect();
-            let numbers = patcher.adopt(&sites)?;
+            // SAFETY: the table's sleds are checked, stay as long as the main program does, and their
+            // targets are trampolines, which are never freed and lead to dispatch, made for these entries.
+            let numbers = unsafe { patcher.adopt(&sites) }?;
             debug_assert!(numbers.iter().zip(sections).all(|(n, s)| *n == s.site));
         }
         Ok(Self { patcher, barriers })
@@ -82,10 +95,12 @@ impl Switch {
             sites_patched: report.switched.len() as u64,
             micros: began.elapsed().as_secs_f64() * 1e6,
             refused: report.refused.len() as u64,
+            handler_reinstalled: report.handler_reinstalled,
+            tracer: report.tracer,
         })
     }
 
-    pub(crate) fn write_path(&self) -> &'static str {
-        self.patcher.write_path()
+    pub(crate) fn patching(&self) -> String {
+        self.patcher.status().to_string()
     }
 }

@@ -64,7 +64,27 @@ impl Mapping {
             Sharing::Shared => libc::MAP_SHARED,
             Sharing::Private => libc::MAP_PRIVATE,
         };
-        map(std::ptr::null_mut(), len, access, flags, fd.as_raw_fd())
+        map(
+            std::ptr::null_mut(),
+            len,
+            access,
+            flags,
+            (fd.as_raw_fd(), 0),
+        )
+    }
+
+    /// Maps `len` bytes of a file from `offset` on privately, anywhere.
+    ///
+    /// # Errors
+    /// What mmap(2) reports.
+    pub fn of_file_from(
+        fd: BorrowedFd<'_>,
+        offset: u64,
+        len: PageLen,
+        access: Access,
+    ) -> io::Result<Self> {
+        let file = (fd.as_raw_fd(), offset);
+        map(std::ptr::null_mut(), len, access, libc::MAP_PRIVATE, file)
     }
 
     /// Maps the first `len` bytes of a file at `address`, and fails with `EEXIST` where anything is
@@ -84,7 +104,7 @@ impl Mapping {
             len,
             access,
             flags,
-            fd.as_raw_fd(),
+            (fd.as_raw_fd(), 0),
         )
     }
 
@@ -94,7 +114,7 @@ impl Mapping {
     /// What mmap(2) reports.
     pub fn anonymous(len: PageLen) -> io::Result<Self> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-        map(std::ptr::null_mut(), len, Access::ReadWrite, flags, -1)
+        map(std::ptr::null_mut(), len, Access::ReadWrite, flags, (-1, 0))
     }
 
     /// First byte.
@@ -135,11 +155,61 @@ impl Mapping {
         self.advise(libc::MADV_DONTFORK)
     }
 
+    /// Changes what the mapping allows; memory that was not executable does not become so under
+    /// PR_SET_MDWE.
+    ///
+    /// # Errors
+    /// What mprotect(2) reports.
+    pub fn allow(&self, access: Access) -> io::Result<()> {
+        // SAFETY: the range is this mapping; only its users' raw pointers can notice.
+        let result =
+            unsafe { libc::mprotect(self.start().cast(), self.len.bytes(), access.bits()) };
+        crate::check(result).map(drop)
+    }
+
+    /// Puts the mapping in place of whatever is mapped at `address`, in one step for every thread:
+    /// whoever touches the range finds the old pages or the new ones.
+    ///
+    /// # Errors
+    /// What mremap(2) reports.
+    ///
+    /// # Safety
+    /// As for [`move_over`].
+    pub unsafe fn put_over(self, address: u64) -> io::Result<()> {
+        let (start, len) = (self.start, self.len);
+        // SAFETY: the caller vouches for the target; the mapping is owned.
+        let moved = unsafe { move_over(start, len, address) };
+        if moved.is_ok() {
+            std::mem::forget(self);
+        }
+        moved
+    }
+
     fn advise(&self, advice: libc::c_int) -> io::Result<()> {
         // SAFETY: the range is this mapping, which lives as long as `self`.
         let result = unsafe { libc::madvise(self.start().cast(), self.len.bytes(), advice) };
         crate::check(result).map(drop)
     }
+}
+
+/// Moves `len` bytes of mappings from `start` to `address`, in place of what is mapped there. One system
+/// call, hence async-signal-safe.
+///
+/// # Errors
+/// What mremap(2) reports.
+///
+/// # Safety
+/// Nobody uses the range at `start` any more, and whoever uses the range at `address` is content with the
+/// new pages.
+pub unsafe fn move_over(start: NonNull<u8>, len: PageLen, address: u64) -> io::Result<()> {
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    let (start, len) = (start.as_ptr().cast(), len.bytes());
+    // SAFETY: the caller vouches for both ranges.
+    let moved = unsafe { libc::mremap(start, len, len, flags, address as *mut libc::c_void) };
+    if moved == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
 }
 
 impl Drop for Mapping {
@@ -154,10 +224,19 @@ fn map(
     len: PageLen,
     access: Access,
     flags: libc::c_int,
-    fd: libc::c_int,
+    (fd, offset): (libc::c_int, u64),
 ) -> io::Result<Mapping> {
     // SAFETY: no flag here replaces an existing mapping, so no memory in use changes.
-    let start = unsafe { libc::mmap(address, len.bytes(), access.bits(), flags, fd, 0) };
+    let start = unsafe {
+        libc::mmap(
+            address,
+            len.bytes(),
+            access.bits(),
+            flags,
+            fd,
+            offset as i64,
+        )
+    };
     if start == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

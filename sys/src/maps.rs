@@ -14,6 +14,10 @@ pub struct Region {
     pub write: bool,
     /// Executable.
     pub execute: bool,
+    /// Shared with whoever maps the same file.
+    pub shared: bool,
+    /// Place in the file of the first address.
+    pub offset: u64,
     /// File name, pseudo name, or empty.
     pub name: String,
 }
@@ -40,12 +44,15 @@ fn parse(line: &str) -> Option<Region> {
     let mut fields = line.splitn(6, ' ');
     let (start, end) = fields.next()?.split_once('-')?;
     let rights = fields.next()?.as_bytes();
+    let offset = fields.next()?;
     Some(Region {
         start: u64::from_str_radix(start, 16).ok()?,
         end: u64::from_str_radix(end, 16).ok()?,
         write: *rights.get(1)? == b'w',
         execute: *rights.get(2)? == b'x',
-        name: fields.nth(3).unwrap_or("").trim_start().to_owned(),
+        shared: *rights.get(3)? == b's',
+        offset: u64::from_str_radix(offset, 16).ok()?,
+        name: fields.nth(2).unwrap_or("").trim_start().to_owned(),
     })
 }
 
@@ -66,7 +73,11 @@ mod tests {
 
     #[test]
     fn names_with_spaces_stay_whole() {
-        let region = parse("1000-2000 r-xp 00000000 fe:00 12    /tmp/a b (deleted)").unwrap();
-        assert_eq!(region.name, "/tmp/a b (deleted)");
+        let region = parse("1000-2000 r-xp 00003000 fe:00 12    /tmp/a b (deleted)").unwrap();
+        assert_eq!(
+            (region.name.as_str(), region.offset),
+            ("/tmp/a b (deleted)", 0x3000)
+        );
+        assert!(!region.shared);
     }
 }

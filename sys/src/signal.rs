@@ -70,37 +70,59 @@ pub fn current(signal: libc::c_int) -> io::Result<Action> {
     Ok(Action(unsafe { old.assume_init() }))
 }
 
-/// Blocks every signal in the calling thread until dropped.
+/// Signals that an instruction of the thread itself raises; a thread that blocks one is killed by it.
+const SYNCHRONOUS: [libc::c_int; 5] = [
+    libc::SIGTRAP,
+    libc::SIGSEGV,
+    libc::SIGBUS,
+    libc::SIGILL,
+    libc::SIGFPE,
+];
+
+/// Keeps signals from the calling thread until dropped.
 #[derive(Debug)]
 #[must_use = "signals are unblocked when this is dropped"]
-pub struct BlockAll {
+pub struct Blocked {
     before: libc::sigset_t,
 }
 
-impl BlockAll {
+impl Blocked {
     /// Blocks every signal that can be blocked.
-    pub fn new() -> Self {
-        let mut all = MaybeUninit::uninit();
-        // SAFETY: `all` has room for one set.
-        unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    pub fn all() -> Self {
+        Self::set(&full())
+    }
+
+    /// Blocks what others send; what the thread's own instructions raise still reaches it.
+    pub fn sent() -> Self {
+        let mut set = full();
+        for signal in SYNCHRONOUS {
+            // SAFETY: the set is initialised and the number is a signal's.
+            unsafe { libc::sigdelset(&mut set, signal) };
+        }
+        Self::set(&set)
+    }
+
+    fn set(set: &libc::sigset_t) -> Self {
         let mut before = MaybeUninit::uninit();
-        // SAFETY: `all` is filled; `before` has room for one set.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) };
+        // SAFETY: `set` is initialised; `before` has room for one set.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, set, before.as_mut_ptr()) };
         // SAFETY: pthread_sigmask cannot fail with these arguments and has filled it.
         let before = unsafe { before.assume_init() };
         Self { before }
     }
 }
 
-impl Default for BlockAll {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Drop for BlockAll {
+impl Drop for Blocked {
     fn drop(&mut self) {
         // SAFETY: `before` is the mask that this thread had.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
     }
+}
+
+fn full() -> libc::sigset_t {
+    let mut all = MaybeUninit::uninit();
+    // SAFETY: `all` has room for one set.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    // SAFETY: sigfillset cannot fail with a valid pointer and has filled it.
+    unsafe { all.assume_init() }
 }

@@ -4,8 +4,10 @@
 //! targets a torn word still decodes to something harmless and a test would pass.
 #![allow(dead_code, reason = "each test uses its part")]
 
+use std::process::{Command, Output};
+
 use hotsled_abi::{SiteAddr, SiteId, TargetAddr};
-use hotsled_patcher::{NewSite, Patcher, Want};
+use hotsled_patcher::{NewSite, Options, Patcher, SingleStore, Want, WritePath};
 
 pub const SITES: usize = 512;
 pub const NEW: u32 = 1 << 30;
@@ -56,7 +58,61 @@ pub fn new_site(i: usize) -> NewSite {
 
 pub fn adopt_all(patcher: &Patcher) -> Vec<SiteId> {
     let sites: Vec<_> = (0..SITES).map(new_site).collect();
-    patcher.adopt(&sites).unwrap()
+    // SAFETY: the sleds and targets of the assembly above.
+    unsafe { patcher.adopt(&sites) }.unwrap()
+}
+
+/// The three ways in which a session can write.
+pub const WAYS: [(&str, Options); 3] = [
+    ("mem", way(WritePath::ProcMem, SingleStore::Never)),
+    ("alias", way(WritePath::Alias, SingleStore::Never)),
+    ("store", way(WritePath::Alias, SingleStore::Always)),
+];
+
+const fn way(path: WritePath, single_store: SingleStore) -> Options {
+    Options {
+        traced: hotsled_patcher::Traced::Refuse,
+        path,
+        single_store,
+    }
+}
+
+const CASE: &str = "HOTSLED_TEST_CASE";
+
+/// Runs test `name` of this program in a process of its own for every case, in which `body` gets the case's
+/// name: one process has one patcher, and some cases take rights away or die.
+pub fn in_processes(name: &str, cases: &[&str], body: impl FnOnce(&str)) {
+    if let Ok(case) = std::env::var(CASE) {
+        return body(&case);
+    }
+    for case in cases {
+        let output = in_process(name, case);
+        let said = String::from_utf8_lossy(&output.stdout);
+        let cried = String::from_utf8_lossy(&output.stderr);
+        print!("{said}");
+        assert!(
+            output.status.success(),
+            "{case}: {}\n{said}{cried}",
+            output.status
+        );
+    }
+}
+
+/// Runs test `name` of this program for one case.
+pub fn in_process(name: &str, case: &str) -> Output {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args([name, "--exact", "--nocapture"])
+        .env(CASE, case);
+    command.output().unwrap()
+}
+
+/// As [`in_processes`], for every way of writing.
+pub fn in_every_way(name: &str, body: impl FnOnce(Options)) {
+    in_processes(name, &WAYS.map(|(name, _)| name), |case| {
+        let way = WAYS.iter().find(|(name, _)| *name == case);
+        body(way.expect("one of the ways").1);
+    });
 }
 
 pub fn wishes(ids: &[SiteId], want: Want) -> Vec<(SiteId, Want)> {
