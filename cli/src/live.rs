@@ -69,9 +69,11 @@ fn ask(action: Action) -> Result<(), ClientError> {
         }
         Action::Unplug { device, service } => {
             service.client()?.unplug(device.clone())?;
-            let what = device.as_deref().unwrap_or("all devices");
-            let json = serde_json::json!({ "unplugged": device });
-            service.say(&format!("unplugged {what}"), json);
+            let text = match &device {
+                Some(name) => format!("unplugged {name}"),
+                None => "no device is plugged any more".to_owned(),
+            };
+            service.say(&text, serde_json::json!({ "unplugged": device }));
         }
     }
     Ok(())

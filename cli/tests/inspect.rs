@@ -76,7 +76,7 @@ fn lists_every_section_of_a_real_program() {
         .collect();
     let wanted = [
         ("a", "f32", "value"),
-        ("x", "f32", "read at -0..=+0 of the index"),
+        ("x", "f32", "read at the index"),
         ("y", "f32", "read and written at every index"),
     ];
     assert_eq!(access, wanted);

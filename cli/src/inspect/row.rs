@@ -185,8 +185,12 @@ fn words(access: Access) -> String {
         Access::Scalar => "value".to_owned(),
         Access::Input(Reach::Unused) => "unused".to_owned(),
         Access::Input(Reach::Whole) => "read anywhere".to_owned(),
+        Access::Input(Reach::Window {
+            before: 0,
+            after: 0,
+        }) => "read at the index".to_owned(),
         Access::Input(Reach::Window { before, after }) => {
-            format!("read at -{before}..=+{after} of the index")
+            format!("read from {before} before to {after} after the index")
         }
         Access::Own { read, whole } => {
             let verb = if read { "read and written" } else { "written" };
