@@ -260,6 +260,12 @@ impl Patcher {
         Some(want)
     }
 
+    /// Calls so far that met a breakpoint in the middle of a session, or a foreign one at a site, and were
+    /// sent on by the SIGTRAP handler.
+    pub fn traps(&self) -> u64 {
+        trap::emulated()
+    }
+
     /// How this process is patched; in a fork, how its parent was.
     pub fn status(&self) -> Status {
         let mut status = Status {

@@ -4,7 +4,7 @@
 //! [`on_trap`] runs in signal context: it neither allocates, frees, locks nor panics, and reads only
 //! tables that were published whole and are never freed.
 
-use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
 use hotsled_abi::SLED_LEN;
 use hotsled_sys::signal::{self, Action};
@@ -18,11 +18,21 @@ const SI_KERNEL: i32 = 0x80;
 static FIRST: AtomicPtr<Action> = AtomicPtr::new(std::ptr::null_mut());
 /// What handled it when the handler was installed last.
 static PREVIOUS: AtomicPtr<Action> = AtomicPtr::new(std::ptr::null_mut());
+static EMULATED: AtomicU64 = AtomicU64::new(0);
+
+/// Calls so far that met a breakpoint at a site and were sent on.
+pub(crate) fn emulated() -> u64 {
+    EMULATED.load(Ordering::Relaxed)
+}
 
 /// Installs the handler and remembers what was there, for chaining.
+///
+/// It nests: another signal may interrupt it, and that one's handler may meet a breakpoint; were SIGTRAP
+/// blocked then, the kernel would kill the process.
 pub(crate) fn install() -> std::io::Result<()> {
+    let action = Action::nesting_handler(on_trap);
     // SAFETY: `on_trap` is async-signal-safe (module documentation).
-    let previous = unsafe { signal::install(libc::SIGTRAP, &Action::handler(on_trap)) }?;
+    let previous = unsafe { signal::install(libc::SIGTRAP, &action) }?;
     if previous.address() != on_trap as *const () as usize {
         let previous = std::ptr::from_mut(Box::leak(Box::new(previous)));
         let none = std::ptr::null_mut();
@@ -64,7 +74,10 @@ extern "C" fn on_trap(signal: i32, info: *mut libc::siginfo_t, context: *mut lib
         None
     };
     match trapped {
-        Some(next) => *rip = next as i64,
+        Some(next) => {
+            EMULATED.fetch_add(1, Ordering::Relaxed);
+            *rip = next as i64;
+        }
         None => chain(signal, code, info, context),
     }
 }
@@ -123,7 +136,7 @@ fn chain(signal: i32, code: i32, info: *mut libc::siginfo_t, context: *mut libc:
     }
 }
 
-/// The default action of SIGTRAP: the signal stays pending until this handler returns, then kills.
+/// The default action of SIGTRAP, which kills.
 fn die(signal: i32) {
     // SAFETY: the default action runs no handler.
     let _ = unsafe { signal::install(signal, &Action::default_action()) };

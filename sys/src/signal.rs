@@ -20,6 +20,13 @@ impl Action {
         Self(action)
     }
 
+    /// As [`Self::handler`], and the signal may interrupt its own handler.
+    pub fn nesting_handler(handler: Handler) -> Self {
+        let mut action = Self::handler(handler);
+        action.0.sa_flags |= libc::SA_NODEFER;
+        action
+    }
+
     /// The default action.
     pub fn default_action() -> Self {
         // SAFETY: all-zero is a valid sigaction: default action, empty mask, no flags.
