@@ -62,7 +62,8 @@ fn offer(
     if left < worth {
         return Err(CpuReason::BelowMeasuredSize);
     }
-    let taken = plan::offer(|counter| counter.try_hand_in(section.site, &call, start..end));
+    let site = section.site;
+    let taken = plan::offer(site, |counter| counter.try_hand_in(site, &call, start..end));
     if taken {
         Ok(())
     } else {

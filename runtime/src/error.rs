@@ -9,6 +9,9 @@ use hotsled_link::LinkError;
 use hotsled_patcher::{PatchError, TableError};
 use hotsled_trampolines::TrampolineError;
 
+use crate::epoch::Straggler;
+use crate::section;
+
 /// The engine's result.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -105,12 +108,15 @@ pub enum Error {
     )]
     NotOurs(String),
     /// Somebody is still inside a generation.
-    #[error("threads {threads:?} did not leave device {device} in time; its memory is kept")]
+    #[error(
+        "{} did not leave device {device} in time; its memory is kept",
+        list(threads)
+    )]
     Stalled {
         /// The device.
         device: String,
-        /// Thread ids.
-        threads: Vec<i32>,
+        /// Who, and where.
+        threads: Vec<Stalled>,
     },
     /// A socket another process serves.
     #[error("{0} is served by another process; choose another path, or stop that one")]
@@ -134,4 +140,62 @@ pub enum Error {
     /// The engine's own thread is gone.
     #[error("the engine has stopped")]
     Stopped,
+}
+
+/// A thread that is still inside a device's generation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stalled {
+    /// Its number.
+    pub tid: i32,
+    /// Its name.
+    pub name: String,
+    /// Path of the section that it offers.
+    pub section: String,
+}
+
+impl From<&Straggler> for Stalled {
+    fn from(straggler: &Straggler) -> Self {
+        let section = section::by_site(straggler.site).map(|s| s.path.to_owned());
+        Self {
+            tid: straggler.tid,
+            name: straggler.name.clone(),
+            section: section.unwrap_or_else(|| format!("site {}", straggler.site.0)),
+        }
+    }
+}
+
+impl std::fmt::Display for Stalled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { tid, name, section } = self;
+        write!(f, "thread {name} ({tid}) in {section}")
+    }
+}
+
+fn list(threads: &[Stalled]) -> String {
+    let threads: Vec<_> = threads.iter().map(Stalled::to_string).collect();
+    threads.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stall_names_thread_and_section() {
+        let thread = |tid, name: &str, section: &str| Stalled {
+            tid,
+            name: name.to_owned(),
+            section: section.to_owned(),
+        };
+        let stalled = Error::Stalled {
+            device: "left".to_owned(),
+            threads: vec![
+                thread(71, "worker-3", "demo::blur"),
+                thread(72, "main", "demo::blur"),
+            ],
+        };
+        let expected = "thread worker-3 (71) in demo::blur, thread main (72) in demo::blur \
+            did not leave device left in time; its memory is kept";
+        assert_eq!(stalled.to_string(), expected);
+    }
 }

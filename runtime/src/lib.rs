@@ -13,7 +13,8 @@ mod cursor;
 mod device;
 mod dispatch;
 mod engine;
-mod epoch;
+#[doc(hidden)] // for the torture, which drains without the second look
+pub mod epoch;
 mod error;
 mod events;
 mod gate;
@@ -37,7 +38,7 @@ pub use config::{Builder, PlugOptions, Retry};
 pub use control::client;
 pub use device::State;
 pub use engine::Engine;
-pub use error::{Error, Result};
+pub use error::{Error, Result, Stalled};
 pub use events::{Event, EventKind};
 pub use hotsled_patcher::{Options as PatchOptions, SingleStore, Traced, WritePath};
 pub use stats::{CpuReason, SectionCounts};

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-use hotsled_abi::Generation;
+use hotsled_abi::{Generation, SiteId};
 use hotsled_sys::map::Mapping;
 use hotsled_sys::page::PageLen;
 
@@ -83,8 +83,8 @@ pub(crate) fn any_bound() -> bool {
     PAGE.get().is_some_and(|page| page.slots.iter().any(bound))
 }
 
-/// Shows each bound device's counter to `take`, inside its generation, until one takes the offer.
-pub(crate) fn offer(mut take: impl FnMut(&Counter) -> bool) -> bool {
+/// Shows each bound device's counter to `take`, inside its generation, until one takes the offer of `site`.
+pub(crate) fn offer(site: SiteId, mut take: impl FnMut(&Counter) -> bool) -> bool {
     let Some(page) = PAGE.get() else { return false };
     page.slots.iter().any(|slot| {
         let generation = Generation(slot.generation.load(Ordering::Acquire));
@@ -93,7 +93,7 @@ pub(crate) fn offer(mut take: impl FnMut(&Counter) -> bool) -> bool {
         }
         let counter = slot.counter.load(Ordering::Relaxed);
         let current = || Generation(slot.generation.load(Ordering::Acquire));
-        let Some(_inside) = epoch::enter(generation, current) else {
+        let Some(_inside) = epoch::enter(generation, site, current) else {
             return false;
         };
         // SAFETY: we are inside the generation, whose counter is valid until after its drain.

@@ -54,6 +54,12 @@ fn parse(stat: &str) -> Option<(Thread, u64)> {
     Some((Thread { tid, name }, blocked))
 }
 
+/// Name of a thread of this process, unless it has ended.
+pub fn name(tid: i32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/self/task/{tid}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
 /// The process that traces this one, if any.
 ///
 /// # Errors

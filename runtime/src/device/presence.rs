@@ -8,7 +8,7 @@ use hotsled_link::{Client, ClientOptions, DownReason, LinkError, ModuleId};
 use super::spawn::Host;
 use super::state::State;
 use crate::config::Limits;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Stalled};
 use crate::lane::{Lane, LaneSetup};
 use crate::section::Section;
 use crate::status::DeviceStatus;
@@ -181,11 +181,11 @@ impl Presence {
                 lane.stop();
                 Ok(took.as_secs_f64() * 1e6)
             }
-            Err(stalled) => {
+            Err(stragglers) => {
                 std::mem::forget(lane); // somebody may still use it
                 Err(Error::Stalled {
                     device: self.name.clone(),
-                    threads: stalled.threads,
+                    threads: stragglers.iter().map(Stalled::from).collect(),
                 })
             }
         }

@@ -1,21 +1,26 @@
 //! Who is inside a generation. See `README.md` beside this file for the argument.
 
+#[cfg(test)]
+mod model;
+mod steps;
+
 use std::cell::OnceCell;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hotsled_abi::Generation;
+use hotsled_abi::{Generation, SiteId};
 use hotsled_sys::membarrier::Barriers;
+use hotsled_sys::threads;
 use parking_lot::Mutex;
 
-/// What a thread publishes: a sequence (odd = inside) and the generation in use.
-#[repr(align(128))]
+/// Whose slot it is, and where that thread last entered.
 #[derive(Debug)]
-struct Slot {
-    sequence: AtomicU64,
-    generation: AtomicU64,
+struct Owner {
     tid: AtomicI32,
+    site: AtomicU32,
 }
+
+type Slot = steps::Slot<AtomicU64, Owner>;
 
 /// Every slot ever made; they are never freed, and reused by later threads.
 static SLOTS: Mutex<Vec<&'static Slot>> = Mutex::new(Vec::new());
@@ -38,94 +43,94 @@ thread_local! {
 #[cold]
 fn take_slot() -> Owned {
     let slot = SPARE.lock().pop().unwrap_or_else(|| {
-        let slot: &'static Slot = Box::leak(Box::new(Slot {
-            sequence: AtomicU64::new(0),
-            generation: AtomicU64::new(0),
-            tid: AtomicI32::new(0),
-        }));
+        let slot: &'static Slot = Box::leak(Box::new(fresh()));
         SLOTS.lock().push(slot);
         slot
     });
-    slot.tid.store(hotsled_sys::tid(), Ordering::Relaxed);
+    slot.about.tid.store(hotsled_sys::tid(), Ordering::Relaxed);
     Owned(slot)
+}
+
+fn fresh() -> Slot {
+    let owner = Owner {
+        tid: AtomicI32::new(0),
+        site: AtomicU32::new(0),
+    };
+    Slot::new(AtomicU64::new(0), AtomicU64::new(0), owner)
 }
 
 /// Being inside a generation; leaving is by drop.
 #[must_use = "leaves the generation when dropped"]
-pub(crate) struct Inside(&'static Slot);
-
-/// Enters `generation` if `current` still says so *after* entry; otherwise one is outside again.
-///
-/// 1. Publish the generation, then the odd sequence (plain stores; x86 keeps their order).
-/// 2. Look again whether the generation is current. The store of step 1 may still sit in this core's
-///    buffer while step 2 loads; `drain`'s barrier is what makes one of the two visible in time.
-pub(crate) fn enter(generation: Generation, current: impl Fn() -> Generation) -> Option<Inside> {
-    let slot = OWN.try_with(|own| own.get_or_init(take_slot).0).ok()?;
-    slot.generation.store(generation.0, Ordering::Relaxed);
-    let sequence = slot.sequence.load(Ordering::Relaxed);
-    debug_assert!(sequence % 2 == 0, "generations do not nest");
-    slot.sequence.store(sequence + 1, Ordering::Release);
-    compiler_fence(Ordering::SeqCst); // pairs with the membarrier in `drain`
-    let inside = Inside(slot);
-    (current() == generation).then_some(inside)
-}
+#[derive(Debug)]
+pub struct Inside(&'static Slot);
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        let sequence = self.0.sequence.load(Ordering::Relaxed);
-        // Release pairs with the Acquire in `drain`: what was done inside happens before.
-        self.0.sequence.store(sequence + 1, Ordering::Release);
+        self.0.leave();
     }
 }
 
-/// Threads that did not leave in time.
+/// Enters `generation` on behalf of `site` if `current` still says so *after* entry.
+///
+/// The steps are `steps::Slot::enter`'s.
+pub fn enter(
+    generation: Generation,
+    site: SiteId,
+    current: impl FnOnce() -> Generation,
+) -> Option<Inside> {
+    let slot = OWN.try_with(|own| own.get_or_init(take_slot).0).ok()?;
+    slot.about.site.store(site.0, Ordering::Relaxed);
+    let entered = slot.enter(generation, || current() == generation);
+    entered.then(|| Inside(slot))
+}
+
+/// A thread that did not leave in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Stalled {
-    pub threads: Vec<i32>,
+pub struct Straggler {
+    /// Its number.
+    pub tid: i32,
+    /// Its name, while it runs.
+    pub name: String,
+    /// Where it entered.
+    pub site: SiteId,
 }
 
 /// Waits until nobody is inside `generation`, which must not be current any more.
 ///
-/// 1. Barrier on every core: each thread that entered before is now visible as odd, and each that
-///    enters later sees that the generation is gone and leaves without using it.
-/// 2. Note who is inside this generation now.
-/// 3. Wait until each of them has left or is inside another one. Later entries do not matter.
+/// The steps are `steps::drain`'s. Returns how long it took.
 ///
 /// # Errors
 /// Names who is still inside at the deadline.
-pub(crate) fn drain(
+///
+/// # Panics
+/// When a registered membarrier fails, which the kernel rules out.
+pub fn drain(
     generation: Generation,
     barriers: Barriers,
     limit: Duration,
-) -> Result<Duration, Stalled> {
+) -> Result<Duration, Vec<Straggler>> {
     let began = Instant::now();
-    let ordered = barriers.order_memory();
-    ordered.expect("a registered membarrier does not fail");
-    let slots: Vec<_> = SLOTS.lock().clone();
-    let mut inside: Vec<_> = slots
-        .into_iter()
-        .filter_map(|slot| seen_inside(slot, generation))
-        .collect();
-    loop {
-        inside.retain(|(slot, sequence)| slot.sequence.load(Ordering::Acquire) == *sequence);
-        if inside.is_empty() {
-            return Ok(began.elapsed());
-        }
-        if began.elapsed() >= limit {
-            let threads = inside
-                .iter()
-                .map(|(slot, _)| slot.tid.load(Ordering::Relaxed))
-                .collect();
-            return Err(Stalled { threads });
-        }
+    let barrier = || {
+        let ordered = barriers.order_memory();
+        ordered.expect("a registered membarrier does not fail");
+    };
+    let patient = || {
         std::thread::yield_now();
+        began.elapsed() < limit
+    };
+    match steps::drain(generation, barrier, || SLOTS.lock().clone(), patient) {
+        Ok(()) => Ok(began.elapsed()),
+        Err(slots) => Err(slots.into_iter().map(straggler).collect()),
     }
 }
 
-fn seen_inside(slot: &'static Slot, generation: Generation) -> Option<(&'static Slot, u64)> {
-    let sequence = slot.sequence.load(Ordering::Acquire);
-    let inside = sequence % 2 == 1 && slot.generation.load(Ordering::Relaxed) == generation.0;
-    inside.then_some((slot, sequence))
+fn straggler(slot: &Slot) -> Straggler {
+    let tid = slot.about.tid.load(Ordering::Relaxed);
+    Straggler {
+        tid,
+        name: threads::name(tid).unwrap_or_else(|| "ended".to_owned()),
+        site: SiteId(slot.about.site.load(Ordering::Relaxed)),
+    }
 }
 
 #[cfg(test)]
@@ -142,9 +147,13 @@ mod tests {
     #[test]
     fn drain_waits_for_those_inside_and_names_them() {
         let (generation, current) = (Generation(901), || Generation(901));
-        let inside = enter(generation, current).unwrap();
-        let stalled = drain(generation, barriers(), SOON).unwrap_err();
-        assert_eq!(stalled.threads, [hotsled_sys::tid()]);
+        let inside = enter(generation, SiteId(7), current).unwrap();
+        let stragglers = drain(generation, barriers(), SOON).unwrap_err();
+        let tid = hotsled_sys::tid();
+        let name = threads::name(tid).unwrap();
+        assert!("epoch::tests::drain_waits".starts_with(&name), "{name}");
+        let site = SiteId(7);
+        assert_eq!(stragglers, [Straggler { tid, name, site }]);
         assert!(
             drain(Generation(902), barriers(), SOON).is_ok(),
             "another generation's traffic does not matter"
@@ -155,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_generation_that_is_gone_is_not_entered() {
-        assert!(enter(Generation(903), || Generation(904)).is_none());
+        assert!(enter(Generation(903), SiteId(0), || Generation(904)).is_none());
         assert!(
             drain(Generation(903), barriers(), SOON).is_ok(),
             "the failed entry has left"
@@ -180,9 +189,8 @@ mod tests {
                 if generation == Generation::NONE {
                     continue;
                 }
-                if let Some(_inside) =
-                    enter(generation, || Generation(CURRENT.load(Ordering::Acquire)))
-                {
+                let current = || Generation(CURRENT.load(Ordering::Acquire));
+                if let Some(_inside) = enter(generation, SiteId(0), current) {
                     entered += 1;
                     used_dead +=
                         u64::from(!ALIVE[generation.0 as usize % 2].load(Ordering::Relaxed));
