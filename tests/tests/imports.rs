@@ -64,6 +64,11 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
             "image-service",
         ],
     ),
+    (
+        "torture",
+        "torture",
+        &["hotsled", "hotsled-abi", "hotsled-patcher", "hotsled-sys"],
+    ),
 ];
 
 fn manifest(folder: &str) -> toml::Table {
