@@ -50,6 +50,7 @@ step "licences, bans, sources" cargo deny check bans licenses sources
 step "programs" cargo build --workspace
 step "tests, import arrows among them" cargo test --workspace
 step "loom models" cargo test -p hotsled --lib model
+step "sections of a release binary" cargo test --release -p hotsled-cli --test inspect real_program
 step "torture, a minute" cargo run --release -p torture -- switch --seconds 60
 step "torture, what must fail" cargo run --release -p torture -- must-fail
 step "documentation" env RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps -q

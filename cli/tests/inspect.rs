@@ -49,6 +49,13 @@ fn place(name: &str) -> (usize, usize) {
     (header.sh_offset as usize, header.sh_size as usize)
 }
 
+/// Address of a section of this program.
+fn place_in_memory(name: &str) -> u64 {
+    let elf = goblin::elf::Elf::parse(own()).unwrap();
+    let named = |h: &&goblin::elf::SectionHeader| elf.shdr_strtab.get_at(h.sh_name) == Some(name);
+    elf.section_headers.iter().find(named).unwrap().sh_addr
+}
+
 fn damaged(name: &str, at: usize, byte: u8) -> Vec<u8> {
     let mut bytes = own().to_vec();
     bytes[place(name).0 + at] ^= byte;
@@ -113,7 +120,10 @@ fn check_names_a_damaged_sled_and_fails() {
     let output = hotsled(&["--check"], file.path());
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("not the idle nop"), "{text}");
+    let address = place_in_memory("hotsled_text_v1");
+    let named = format!("the sled at {address:#x} holds [4f, 1f, 84, 00, 00, 00, 00, 00] (");
+    assert!(text.contains(&named), "{text}");
+    assert!(text.contains("), not the idle nop"), "{text}");
 }
 
 #[test]
@@ -177,8 +187,63 @@ fn a_row_given_twice_is_an_overlap() {
         let value = i32::from_le_bytes(bytes[field..field + 4].try_into().unwrap());
         bytes[field..field + 4].copy_from_slice(&(value - 24).to_le_bytes());
     }
-    let report = inspect::bytes(&bytes).unwrap();
-    assert!(matches!(report.faults[..], [Fault::Overlap { .. }]));
+    let faults = inspect::bytes(&bytes).unwrap().faults;
+    assert!(
+        matches!(faults[..], [Fault::Overlap { .. }, Fault::NoRow { .. }]),
+        "{faults:?}"
+    );
+}
+
+/// This program with another length of its site table.
+fn with_table_len(len: u64) -> Vec<u8> {
+    let elf = goblin::elf::Elf::parse(own()).unwrap();
+    let named = |h: &goblin::elf::SectionHeader| {
+        elf.shdr_strtab.get_at(h.sh_name) == Some("hotsled_sites_v1")
+    };
+    let number = elf.section_headers.iter().position(named).unwrap();
+    let field = elf.header.e_shoff as usize + number * 64 + 32;
+    let mut bytes = own().to_vec();
+    bytes[field..field + 8].copy_from_slice(&len.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn a_table_cut_within_a_row_or_by_a_whole_one_is_noticed() {
+    let faults = |len| inspect::bytes(&with_table_len(len)).unwrap().faults;
+    let cut = faults(40);
+    assert!(
+        matches!(
+            cut[..],
+            [
+                Fault::Truncated {
+                    row: 1,
+                    have: 16,
+                    ..
+                },
+                Fault::NoRow { .. }
+            ]
+        ),
+        "{cut:?}"
+    );
+    let address = place_in_memory("hotsled_sites_v1") + 24;
+    let named = format!("row 1 at {address:#x}: 16 bytes are left of a row's 24");
+    assert_eq!(cut[0].to_string(), named);
+    let shorter = faults(24);
+    assert!(matches!(shorter[..], [Fault::NoRow { .. }]), "{shorter:?}");
+    let outside = inspect::bytes(&with_table_len(1 << 40));
+    assert!(matches!(outside, Err(FileError::TableOutside { .. })));
+}
+
+#[test]
+fn every_faulty_row_is_named_not_only_the_first() {
+    let mut bytes = damaged("hotsled_sites_v1", 4, 4);
+    bytes[place("hotsled_sites_v1").0 + 24] ^= 2;
+    let faults = inspect::bytes(&bytes).unwrap().faults;
+    let rows = faults.iter().filter_map(|fault| match fault {
+        Fault::Misaligned { row, .. } | Fault::Version { row, .. } => Some(*row),
+        _ => None,
+    });
+    assert_eq!(rows.collect::<Vec<_>>(), [0, 1], "{faults:?}");
 }
 
 #[test]

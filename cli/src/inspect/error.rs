@@ -1,6 +1,6 @@
 //! What can be wrong with a file, and with a row of it.
 
-use hotsled_abi::{RecordError, SITE_ROW_LEN, SITE_VERSION};
+use hotsled_abi::{RecordError, SITE_ROW_LEN, SITE_VERSION, TEXT_SECTION};
 use serde::{Serialize, Serializer};
 
 /// Why a file cannot be read at all.
@@ -26,19 +26,27 @@ pub enum FileError {
         /// Its length.
         len: u64,
     },
-    /// The site table is no whole number of rows.
-    #[error("the site table at {table:#x} has {len} bytes, no multiple of {SITE_ROW_LEN}")]
-    TableLength {
-        /// Its address.
-        table: u64,
-        /// Its length.
-        len: usize,
-    },
 }
 
 /// What is wrong with one row; says row, address and reason.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Fault {
+    /// The table ends within a row.
+    #[error("row {row} at {address:#x}: {have} bytes are left of a row's {SITE_ROW_LEN}")]
+    Truncated {
+        /// Row number.
+        row: usize,
+        /// Address of the row.
+        address: u64,
+        /// Bytes that are there.
+        have: usize,
+    },
+    /// An entry that the table does not know, so that nobody would ever patch it.
+    #[error("the entry at {address:#x} of {TEXT_SECTION} has no row")]
+    NoRow {
+        /// Address of the entry.
+        address: u64,
+    },
     /// Unknown layout.
     #[error("row {row} at {address:#x}: version {version}; this program reads {SITE_VERSION}")]
     Version {
@@ -70,7 +78,7 @@ pub enum Fault {
         space: &'static str,
     },
     /// Bytes that are not the idle nop.
-    #[error("row {row}: the sled at {address:#x} holds {found:02x?}, not the idle nop")]
+    #[error("row {row}: the sled at {address:#x} holds {found:02x?} ({decoded}), not the idle nop")]
     NotIdle {
         /// Row number.
         row: usize,
@@ -78,6 +86,8 @@ pub enum Fault {
         address: u64,
         /// What is there.
         found: [u8; 8],
+        /// Its first instruction.
+        decoded: String,
     },
     /// No jump to the body behind the sled.
     #[error("row {row}: behind the sled at {address:#x} is no jump to the body at {body:#x}")]

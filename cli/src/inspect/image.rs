@@ -17,6 +17,7 @@ pub(super) struct Image<'a> {
 }
 
 /// A section's bytes and their address.
+#[derive(Default)]
 pub(super) struct Table<'a> {
     pub address: u64,
     pub bytes: &'a [u8],

@@ -7,10 +7,10 @@ mod show;
 
 use std::path::Path;
 
-use hotsled_abi::{ENTRY_STRIDE, SITE_ROW_LEN, SITES_SECTION};
+use hotsled_abi::{ENTRY_STRIDE, SITE_ROW_LEN, SITES_SECTION, SiteRow, TEXT_SECTION};
 
 pub use error::{Fault, FileError};
-use image::Image;
+use image::{Image, Table};
 pub use row::{Kind, Param, Section};
 pub use show::Listing;
 
@@ -37,36 +37,47 @@ pub fn file(path: &Path) -> Result<Report, FileError> {
 /// As [`file()`].
 pub fn bytes(bytes: &[u8]) -> Result<Report, FileError> {
     let image = Image::parse(bytes)?;
-    let Some(table) = image.table(SITES_SECTION)? else {
-        return Ok(Report::default());
-    };
-    let (rows, rest) = table.bytes.as_chunks::<SITE_ROW_LEN>();
-    if !rest.is_empty() {
-        return Err(FileError::TableLength {
-            table: table.address,
-            len: table.bytes.len(),
-        });
-    }
+    let table = image.table(SITES_SECTION)?.unwrap_or_default();
     let mut report = Report::default();
-    for (number, row) in rows.iter().enumerate() {
-        let at = table.address.wrapping_add((number * SITE_ROW_LEN) as u64);
-        match row::read(&image, number, at, row) {
+    let (rows, rest) = table.bytes.as_chunks::<SITE_ROW_LEN>();
+    let at = |row: usize| table.address.wrapping_add((row * SITE_ROW_LEN) as u64);
+    let mut sleds = Vec::new();
+    for (row, bytes) in rows.iter().enumerate() {
+        sleds.push((SiteRow::from_bytes(bytes).sled_at(at(row)).get(), row));
+        match row::read(&image, row, at(row), bytes) {
             Ok(section) => report.sections.push(section),
             Err(fault) => report.faults.push(fault),
         }
     }
-    report.faults.extend(overlaps(&report.sections));
+    if !rest.is_empty() {
+        report.faults.push(Fault::Truncated {
+            row: rows.len(),
+            address: at(rows.len()),
+            have: rest.len(),
+        });
+    }
+    sleds.sort_unstable();
+    report.faults.extend(overlaps(&sleds));
+    let text = image.table(TEXT_SECTION)?.unwrap_or_default();
+    report.faults.extend(unlisted(&text, &sleds));
     Ok(report)
 }
 
-fn overlaps(sections: &[Section]) -> Vec<Fault> {
-    let mut order: Vec<&Section> = sections.iter().collect();
-    order.sort_by_key(|s| s.site);
-    let close = |pair: &&[&Section]| pair[1].site - pair[0].site < ENTRY_STRIDE as u64;
-    let fault = |pair: &[&Section]| Fault::Overlap {
-        row: pair[1].row,
-        address: pair[1].site,
-        other: pair[0].row,
-    };
-    order.windows(2).filter(close).map(fault).collect()
+/// Rows whose sleds, which are in ascending order, lie too close to each other.
+fn overlaps(sleds: &[(u64, usize)]) -> impl Iterator<Item = Fault> {
+    let close = |pair: &&[(u64, usize)]| pair[1].0 - pair[0].0 < ENTRY_STRIDE as u64;
+    sleds.windows(2).filter(close).map(|pair| Fault::Overlap {
+        row: pair[1].1,
+        address: pair[1].0,
+        other: pair[0].1,
+    })
+}
+
+/// Entries that no row leads to.
+fn unlisted(text: &Table<'_>, sleds: &[(u64, usize)]) -> impl Iterator<Item = Fault> {
+    let entries = 0..text.bytes.len() / ENTRY_STRIDE;
+    let address = |entry: usize| text.address.wrapping_add((entry * ENTRY_STRIDE) as u64);
+    let unknown = |address: &u64| sleds.binary_search_by_key(address, |s| s.0).is_err();
+    let found = entries.map(address).filter(unknown);
+    found.map(|address| Fault::NoRow { address })
 }

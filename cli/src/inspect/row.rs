@@ -142,6 +142,7 @@ fn sled(image: &Image<'_>, row: usize, site: u64, body: u64) -> Result<[u8; 8], 
             row,
             address: site,
             found: *found,
+            decoded: decode(found, site),
         });
     }
     let jump = Decoder::with_ip(64, tail, site.wrapping_add(8), DecoderOptions::NONE).decode();
