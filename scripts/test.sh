@@ -37,6 +37,7 @@ command -v cargo >/dev/null || { echo "missing: cargo. Install Rust 1.95 from ht
 need cc gcc
 need ld.lld lld
 need mold mold
+need gdb gdb
 need chromium chromium
 need chromedriver chromium-driver
 if ! command -v cargo-deny >/dev/null; then

@@ -199,7 +199,7 @@ pub enum PatchError {
     TrapBlocked(Vec<Thread>),
     /// A debugger owns the breakpoints of this process.
     #[error(
-        "process {tracer} traces this one; detach it (gdb: `detach`), or start with traced = patch after `handle SIGTRAP nostop noprint pass`"
+        "process {tracer} traces this one; detach it (gdb: `detach`), or start with traced = patch"
     )]
     Traced {
         /// Its pid.

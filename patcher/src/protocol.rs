@@ -197,10 +197,13 @@ impl<'p, 'm, M: Machine> Undo<'p, 'm, M> {
         }
     }
 
-    /// Sites that do not hold `from` are passed over, and so are failures: the caller reports the cause.
-    fn restore(&self, from: impl Fn(&Edit) -> Word, to: impl Fn(&Edit) -> Word) {
-        let _ = self.machine.exchange(&mut Batch::new(self.plan), from, to);
-        let _ = self.machine.sync_cores();
+    /// Puts `to` where `from` is; failures are passed over, since the caller reports the cause. Whether every
+    /// core knows of what was changed.
+    fn restore(&self, from: impl Fn(&Edit) -> Word, to: impl Fn(&Edit) -> Word) -> bool {
+        let mut batch = Batch::new(self.plan);
+        let _ = self.machine.exchange(&mut batch, from, to);
+        let synced = self.machine.sync_cores().is_ok();
+        synced || batch.living().is_empty()
     }
 }
 
@@ -211,10 +214,9 @@ impl<M: Machine> Drop for Undo<'_, '_, M> {
         }
         if self.whole_words {
             self.restore(new, old);
-            return;
-        }
-        self.restore(Edit::trapping_new, Edit::trapping_old);
-        self.restore(Edit::trapping_old, old);
+        } else if self.restore(Edit::trapping_new, Edit::trapping_old) {
+            self.restore(Edit::trapping_old, old);
+        } // else a core might join an old head and a new tail: better leave the breakpoints
     }
 }
 
@@ -274,6 +276,24 @@ mod tests {
             let whole = |w: &Word| *w == OLD || *w == NEW;
             assert!(machine.words.borrow().iter().all(whole), "write {fail}");
         }
+    }
+
+    #[test]
+    fn tails_that_no_core_knows_of_stay_behind_breakpoints() {
+        let machine = Pretend {
+            fail_syncs_from: Some(2),
+            ..Pretend::new(1)
+        };
+        assert!(by_traps(&machine, Mode::WhatYouCan).0.is_err());
+        let mut trapping = OLD;
+        trapping[0] = hotsled_abi::INT3;
+        assert_eq!(*machine.words.borrow(), [trapping]);
+        let machine = Pretend {
+            fail_syncs_from: Some(1),
+            ..Pretend::new(1)
+        };
+        assert!(by_traps(&machine, Mode::WhatYouCan).0.is_err());
+        assert_eq!(*machine.words.borrow(), [OLD], "the tail was never touched");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Pretend {
     pub fail_write: Option<u32>,
     /// The sync of this number panics, counted from 1.
     pub panic_at_sync: Option<u32>,
+    /// Syncs fail from this number on.
+    pub fail_syncs_from: Option<u32>,
     /// At this sync, somebody writes this word to this site.
     pub poke: Option<(u32, usize, Word)>,
     pub writes: Cell<u32>,
@@ -100,6 +102,9 @@ impl Machine for Pretend {
             _ => {}
         }
         assert_ne!(self.panic_at_sync, Some(self.syncs.get()), "injected");
-        Ok(())
+        match self.fail_syncs_from {
+            Some(first) if first <= self.syncs.get() => Err(io::Error::other("injected")),
+            _ => Ok(()),
+        }
     }
 }

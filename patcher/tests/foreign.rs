@@ -2,16 +2,9 @@
 
 mod common;
 
-use common::{SITES, bytes, new_site, sled, target, wishes};
+use common::{SITES, bytes, new_site, poke, sled, target, wishes};
 use hotsled_abi::{INT3, NOP8, SiteAddr, SiteId, TargetAddr};
 use hotsled_patcher::{Mode, NewSite, Options, PatchError, Patcher, Want};
-use hotsled_sys::procmem::ProcMem;
-
-fn poke(i: usize, byte: u8) {
-    let mem = ProcMem::open().unwrap();
-    // SAFETY: no thread runs this sled while it is poked.
-    unsafe { mem.write(sled(i).get(), &[byte]) }.unwrap();
-}
 
 fn bad_sites_are_not_adopted(patcher: &Patcher) {
     // SAFETY: what is adopted by mistake is never switched.

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use hotsled_abi::{SiteAddr, SiteId, TargetAddr};
 use hotsled_patcher::{NewSite, Options, Patcher, SingleStore, Want, WritePath};
+use hotsled_sys::procmem::ProcMem;
 
 pub const SITES: usize = 512;
 pub const NEW: u32 = 1 << 30;
@@ -128,6 +129,13 @@ pub fn call(i: usize) -> u32 {
 pub fn bytes(i: usize) -> [u8; 8] {
     // SAFETY: 8 readable bytes of text; volatile, since a patcher may change them.
     unsafe { std::ptr::read_volatile(sled(i).get() as *const [u8; 8]) }
+}
+
+/// Writes the first byte of sled `i`, as a debugger does.
+pub fn poke(i: usize, byte: u8) {
+    let mem = ProcMem::open().unwrap();
+    // SAFETY: no thread runs this sled while it is poked.
+    unsafe { mem.write(sled(i).get(), &[byte]) }.unwrap();
 }
 
 /// Every sled gives its old result, or every sled its new one.
