@@ -9,7 +9,7 @@ use hotsled_sys::threads::{self, Thread};
 use crate::{PatchError, Traced, trap};
 
 /// How long a thread may block SIGTRAP while it is created or switches masks.
-const TRANSIENT: Duration = Duration::from_millis(50);
+const TRANSIENT: Duration = Duration::from_millis(200);
 
 /// Whether the SIGTRAP handler has been installed anew; that is done once.
 static REINSTALLED: AtomicBool = AtomicBool::new(false);

@@ -70,7 +70,11 @@ fn a_breakpoint_in_a_sled_refuses_that_sled_alone() {
         return flip_around_a_breakpoint();
     }
     let breakpoint = format!("break {}", at_sled(BROKEN));
-    let said = under_gdb(name, "patch", &[HERE, "continue", &breakpoint, "continue", "signal SIGTRAP"]);
+    let said = under_gdb(
+        name,
+        "patch",
+        &[HERE, "continue", &breakpoint, "continue", "signal SIGTRAP"],
+    );
     assert!(said.contains("told: site 77"), "the site is named");
     assert!(
         said.contains("received signal SIGTRAP"),

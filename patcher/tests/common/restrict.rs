@@ -63,10 +63,8 @@ pub fn lose_proc() {
     let made = unsafe { libc::mount(none, c"/".as_ptr(), none, private, none.cast()) };
     assert_eq!(made, 0);
     // SAFETY: as above.
-    assert_eq!(
-        unsafe { libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) },
-        0
-    );
+    let unmounted = unsafe { libc::umount2(c"/proc".as_ptr(), libc::MNT_DETACH) };
+    assert_eq!(unmounted, 0);
 }
 
 fn statement(code: c_uint, k: u32) -> sock_filter {
@@ -110,10 +108,8 @@ fn filter(program: &[sock_filter]) {
         filter: program.as_ptr().cast_mut(),
     };
     // SAFETY: sets a flag of this process.
-    assert_eq!(
-        unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) },
-        0
-    );
+    let set = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    assert_eq!(set, 0);
     let (mode, flags) = (
         libc::SECCOMP_SET_MODE_FILTER,
         libc::SECCOMP_FILTER_FLAG_TSYNC,
