@@ -9,6 +9,8 @@ mod checks;
 mod cpu;
 mod error;
 mod machine;
+#[cfg(test)]
+mod model;
 mod owner;
 mod patcher;
 mod plan;

@@ -67,7 +67,7 @@ fn load_and_unload(library: &CStr) {
 
 fn signal_somebody() {
     // SAFETY: a signal that has a handler.
-    unsafe { libc::kill(libc::getpid(), libc::SIGUSR1) };
+    unsafe { libc::kill(hotsled_sys::pid(), libc::SIGUSR1) };
     std::thread::yield_now();
 }
 
