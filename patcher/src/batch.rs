@@ -36,31 +36,21 @@ impl<'p> Batch<'p> {
         expected: impl Fn(&Edit) -> Word,
         mut look: impl FnMut(&Edit) -> Word,
     ) -> bool {
+        let edits = &self.plan.edits[span.edits.clone()];
         let mut any = false;
-        for at in span.edits.clone() {
-            if !self.alive[at] {
+        for (edit, alive) in edits.iter().zip(&mut self.alive[span.edits.clone()]) {
+            if !*alive {
                 continue;
             }
-            let edit = &self.plan.edits[at];
             let (expected, found) = (expected(edit), look(edit));
-            self.alive[at] = found == expected;
-            any |= found == expected;
-            if found != expected {
-                self.refuse(at, expected, found);
+            if found == expected {
+                any = true;
+            } else {
+                *alive = false;
+                self.refused.push(refusal(edit, expected, found));
             }
         }
         any
-    }
-
-    #[cold]
-    fn refuse(&mut self, at: usize, expected: Word, found: Word) {
-        let Edit { site, address, .. } = self.plan.edits[at];
-        self.refused.push(Refusal {
-            site,
-            address,
-            expected,
-            found,
-        });
     }
 
     /// Does `work` and counts its time as comparing.
@@ -71,17 +61,29 @@ impl<'p> Batch<'p> {
         result
     }
 
-    /// Whether edit number `at` is still part of the session.
-    pub(crate) fn lives(&self, at: usize) -> bool {
-        self.alive[at]
+    /// Every edit, and whether it is still part of the session.
+    pub(crate) fn edits(&self) -> impl Iterator<Item = (&'p Edit, bool)> {
+        self.plan.edits.iter().zip(self.alive.iter().copied())
     }
 
     /// The sites that are left.
     pub(crate) fn living(&self) -> Vec<SiteId> {
-        let edits = self.plan.edits.iter().zip(&self.alive);
-        edits
-            .filter(|(_, alive)| **alive)
-            .map(|(e, _)| e.site)
-            .collect()
+        let mut living = Vec::with_capacity(self.alive.len() - self.refused.len());
+        living.extend(
+            self.edits()
+                .filter(|(_, alive)| *alive)
+                .map(|(e, _)| e.site),
+        );
+        living
+    }
+}
+
+#[cold]
+fn refusal(edit: &Edit, expected: Word, found: Word) -> Refusal {
+    Refusal {
+        site: edit.site,
+        address: edit.address,
+        expected,
+        found,
     }
 }

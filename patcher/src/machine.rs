@@ -70,9 +70,9 @@ impl Own {
                 image.resize(len, 0);
                 mem.read(start, &mut image)
                     .map_err(|source| PatchError::Unmapped { start, len, source })?;
-                batch.sift(span, |e| e.from, |e| word(&image, e, start));
+                batch.sift(span, Edit::old, |e| word(&image, e, start));
             } else {
-                self.compare_span(batch, span, &|e: &Edit| e.from);
+                self.compare_span(batch, span, &Edit::old);
             }
         }
         Ok(())

@@ -13,18 +13,16 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool as Ghost;
 
-use hotsled_abi::{INT3, SLED_LEN, SiteAddr, SiteId};
+use hotsled_abi::INT3;
 use loom::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use loom::sync::{Arc, Mutex};
 
+use crate::Mode;
 use crate::batch::Batch;
-use crate::plan::{Edit, Home, Plan};
+use crate::plan::Edit;
 use crate::protocol::{self, Machine};
 use crate::sites::Word;
-use crate::{Mode, Want};
-
-const OLD: Word = [1; SLED_LEN];
-const NEW: Word = [2; SLED_LEN];
+use crate::testing::{NEW, OLD, plan};
 
 /// One sled, as the fetch of an executing core sees it.
 trait Fetch: Send + Sync + 'static {
@@ -36,24 +34,27 @@ trait Fetch: Send + Sync + 'static {
 /// First byte and tail arrive on their own.
 struct ByByte {
     head: AtomicU8,
-    tail: AtomicU8,
+    /// The word without its first byte; one atomic, since more would only slow loom down.
+    tail: AtomicU64,
 }
 
 impl Fetch for ByByte {
     fn new() -> Self {
-        let [head, tail] = [OLD[0], OLD[1]].map(AtomicU8::new);
-        Self { head, tail }
+        Self {
+            head: AtomicU8::new(OLD[0]),
+            tail: AtomicU64::new(u64::from_le_bytes(OLD) >> 8),
+        }
     }
 
     fn fetch(&self) -> Word {
-        let mut word = [self.tail.load(Relaxed); SLED_LEN];
+        let mut word = (self.tail.load(Relaxed) << 8).to_le_bytes();
         word[0] = self.head.load(Relaxed);
         word
     }
 
     fn put(&self, word: Word) {
         self.head.store(word[0], Relaxed);
-        self.tail.store(word[1], Relaxed);
+        self.tail.store(u64::from_le_bytes(word) >> 8, Relaxed);
     }
 }
 
@@ -133,17 +134,6 @@ impl<F: Fetch> Machine for Patching<F> {
     }
 }
 
-fn plan() -> Plan {
-    let edit = Edit {
-        site: SiteId(0),
-        address: SiteAddr::new(0x1000),
-        from: OLD,
-        to: NEW,
-        wants: Want::Jump,
-    };
-    Plan::new(vec![edit], |_| Home::Private)
-}
-
 #[derive(Clone, Copy)]
 enum By {
     Breakpoints,
@@ -168,7 +158,7 @@ fn holds<F: Fetch>(by: By, left_out: Option<u32>) -> bool {
             syncs: 0.into(),
             left_out,
         };
-        let plan = plan();
+        let plan = plan(1);
         let mut batch = Batch::new(&plan);
         let done = match by {
             By::Breakpoints => protocol::trap_and_rewrite(&mut batch, &machine, Mode::WhatYouCan),

@@ -230,7 +230,7 @@ impl Patcher {
         if mode == Mode::AllOrNone && !batch.refused.is_empty() {
             return Err(PatchError::Foreign(batch.refused));
         }
-        let settle = Settle::publish(&state.sites, &batch, &machine);
+        let settle = Settle::publish(&batch, &machine);
         let done = match way.protocol {
             Protocol::Breakpoint => protocol::trap_and_rewrite(&mut batch, &machine, mode),
             Protocol::SingleStore => protocol::store(&mut batch, &machine, mode),

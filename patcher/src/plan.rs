@@ -2,34 +2,53 @@
 
 use std::ops::Range;
 
-use hotsled_abi::{INT3, SLED_LEN, SiteAddr, SiteId};
+use hotsled_abi::{INT3, NOP8, SLED_LEN, SiteAddr, SiteId};
 use hotsled_sys::page::PAGE;
 
-use crate::sites::{Sites, Word};
+use crate::sites::{Site, Sites, Word};
 use crate::{PatchError, Want};
 
-/// One site's change: from one 8-byte word to another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One site's change.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Edit {
-    pub site: SiteId,
-    /// 8-byte aligned.
     pub address: SiteAddr,
-    /// Bytes it must hold now.
-    pub from: Word,
-    /// Bytes it will hold.
-    pub to: Word,
+    /// Its eight bytes when it jumps.
+    jump: Word,
+    pub place: &'static Site,
+    pub site: SiteId,
     pub wants: Want,
 }
 
 impl Edit {
+    /// A site that is to do the other thing.
+    pub(crate) fn new(site: SiteId, place: &'static Site, wants: Want) -> Self {
+        Self {
+            address: place.sled,
+            jump: place.word(Want::Jump),
+            place,
+            site,
+            wants,
+        }
+    }
+
+    /// Bytes it must hold now.
+    pub(crate) fn old(&self) -> Word {
+        self.word(self.wanted())
+    }
+
+    /// Bytes it will hold.
+    pub(crate) fn new_word(&self) -> Word {
+        self.word(self.wants)
+    }
+
     /// The old bytes with a breakpoint in front.
     pub(crate) fn trapping_old(&self) -> Word {
-        trapping(self.from)
+        trapping(self.old())
     }
 
     /// The new bytes with a breakpoint in front.
     pub(crate) fn trapping_new(&self) -> Word {
-        trapping(self.to)
+        trapping(self.new_word())
     }
 
     /// What the site did before.
@@ -37,6 +56,13 @@ impl Edit {
         match self.wants {
             Want::Idle => Want::Jump,
             Want::Jump => Want::Idle,
+        }
+    }
+
+    fn word(&self, want: Want) -> Word {
+        match want {
+            Want::Idle => NOP8,
+            Want::Jump => self.jump,
         }
     }
 }
@@ -62,8 +88,12 @@ pub(crate) struct Span {
     pub home: Home,
 }
 
+/// Bytes from the first to the last site of a span, at most: what is read, compared and written in one go
+/// stays in a core's cache.
+const LONGEST: u64 = 16 * PAGE;
+
 /// Edits in ascending order, grouped into spans.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
     pub edits: Vec<Edit>,
     /// Neighbours in a span have one home and are less than a page apart.
@@ -73,18 +103,25 @@ pub(crate) struct Plan {
 impl Plan {
     /// Sorts and groups edits.
     pub(crate) fn new(mut edits: Vec<Edit>, home: impl Fn(SiteAddr) -> Home) -> Self {
-        edits.sort_by_key(|e| e.address);
+        if !edits.is_sorted_by_key(|e| e.address) {
+            edits.sort_unstable_by_key(|e| e.address);
+        }
         let mut spans: Vec<Span> = Vec::new();
-        for at in 0..edits.len() {
-            let home = home(edits[at].address);
-            let near = at > 0 && edits[at].address.get() - edits[at - 1].address.get() < PAGE;
+        let (mut start, mut last) = (0, 0);
+        for (at, address) in edits.iter().map(|e| e.address).enumerate() {
+            let (home, address) = (home(address), address.get());
+            let near = address - last < PAGE && address - start < LONGEST;
             match spans.last_mut() {
                 Some(span) if near && span.home == home => span.edits.end = at + 1,
-                _ => spans.push(Span {
-                    edits: at..at + 1,
-                    home,
-                }),
+                _ => {
+                    start = address;
+                    spans.push(Span {
+                        edits: at..at + 1,
+                        home,
+                    });
+                }
             }
+            last = address;
         }
         Self { edits, spans }
     }
@@ -112,19 +149,13 @@ pub(crate) fn edits(
     wishes: &[(SiteId, Want)],
 ) -> Result<(Vec<Edit>, Vec<SiteId>), PatchError> {
     let (mut edits, mut already) = (Vec::with_capacity(wishes.len()), Vec::new());
-    for &(id, wants) in once(wishes).iter() {
+    for &(id, wants) in &*once(wishes) {
         let (site, wanted) = sites.get(id)?;
         if wants == wanted {
             already.push(id);
             continue;
         }
-        edits.push(Edit {
-            site: id,
-            address: site.sled,
-            from: site.word(wanted),
-            to: site.word(wants),
-            wants,
-        });
+        edits.push(Edit::new(id, site, wants));
     }
     Ok((edits, already))
 }
@@ -147,14 +178,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn edit(address: u64) -> Edit {
-        let address = SiteAddr::new(address);
-        Edit {
-            site: SiteId(0),
-            address,
-            from: [1; 8],
-            to: [2; 8],
-            wants: Want::Jump,
-        }
+        Edit::new(SiteId(0), Site::pretended(address), Want::Jump)
     }
 
     fn private(_: SiteAddr) -> Home {

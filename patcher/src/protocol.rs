@@ -31,14 +31,6 @@ pub(crate) struct Done {
     pub syncs: u32,
 }
 
-fn old(edit: &Edit) -> Word {
-    edit.from
-}
-
-fn new(edit: &Edit) -> Word {
-    edit.to
-}
-
 /// Switches every site of the batch from its old to its new word under running threads, by breakpoints.
 ///
 /// A thread executes one of three things at any site: the old instruction, the breakpoint (which the
@@ -68,10 +60,10 @@ pub(crate) fn trap_and_rewrite(
 ) -> Result<Done, PatchError> {
     let mut run = Run::new(machine, mode);
     let mut undo = Undo::new(batch.plan, machine);
-    run.phase("trap", batch, old, Edit::trapping_old)?; // steps 1 and 2
+    run.phase("trap", batch, Edit::old, Edit::trapping_old)?; // steps 1 and 2
     run.phase("tail", batch, Edit::trapping_old, Edit::trapping_new)?; // steps 3 and 4
     run.last_look(batch, Edit::trapping_new)?;
-    run.phase("head", batch, Edit::trapping_new, new)?; // steps 5 and 6
+    run.phase("head", batch, Edit::trapping_new, Edit::new_word)?; // steps 5 and 6
     undo.armed = false;
     drop(undo);
     run.read_back(batch) // step 7
@@ -96,7 +88,7 @@ pub(crate) fn store(
     let mut run = Run::new(machine, mode);
     let mut undo = Undo::new(batch.plan, machine);
     undo.whole_words = true;
-    run.phase("store", batch, old, new)?; // steps 1 and 2
+    run.phase("store", batch, Edit::old, Edit::new_word)?; // steps 1 and 2
     if mode == Mode::AllOrNone {
         run.none_refused(batch)?;
     }
@@ -161,7 +153,7 @@ impl<'m, M: Machine> Run<'m, M> {
     }
 
     fn read_back(self, batch: &mut Batch<'_>) -> Result<Done, PatchError> {
-        self.look("read back", batch, new)?;
+        self.look("read back", batch, Edit::new_word)?;
         Ok(self.done)
     }
 
@@ -213,9 +205,9 @@ impl<M: Machine> Drop for Undo<'_, '_, M> {
             return;
         }
         if self.whole_words {
-            self.restore(new, old);
+            self.restore(Edit::new_word, Edit::old);
         } else if self.restore(Edit::trapping_new, Edit::trapping_old) {
-            self.restore(Edit::trapping_old, old);
+            self.restore(Edit::trapping_old, Edit::old);
         } // else a core might join an old head and a new tail: better leave the breakpoints
     }
 }

@@ -50,7 +50,9 @@ impl Site {
         if !sled.get().is_multiple_of(SLED_LEN as u64) {
             return Err(PatchError::Misaligned(sled));
         }
-        jmp_word(sled, target).ok_or(PatchError::Reach { site: sled, target })?;
+        if jmp_word(sled, target).is_none() {
+            return Err(PatchError::Reach { site: sled, target });
+        }
         // SAFETY: aligned and, says the caller, readable; volatile, since code may change under us.
         let found = unsafe { std::ptr::read_volatile(sled.get() as *const Word) };
         if found != NOP8 {
@@ -61,6 +63,20 @@ impl Site {
             target,
             want: AtomicU8::new(Want::Idle as u8),
         })
+    }
+
+    /// How far back pretended sites jump.
+    #[cfg(test)]
+    pub(crate) const PRETENDED_WAY: u64 = 0x777;
+
+    /// A site for tests, which nobody looks at; leaked.
+    #[cfg(test)]
+    pub(crate) fn pretended(address: u64) -> &'static Self {
+        Box::leak(Box::new(Self {
+            sled: SiteAddr::new(address),
+            target: TargetAddr::new(address.wrapping_sub(Self::PRETENDED_WAY)),
+            want: AtomicU8::new(Want::Idle as u8),
+        }))
     }
 
     /// What it shall do, or `None` when it is forgotten.
@@ -152,12 +168,15 @@ impl Sites {
     /// # Errors
     /// A number that nobody adopted, or whose object is unloaded.
     pub(crate) fn get(&self, id: SiteId) -> Result<(&'static Site, Want), PatchError> {
-        let site = *self.0.get(id.0 as usize).ok_or(PatchError::Unknown(id))?;
-        let want = site.want().ok_or(PatchError::Forgotten {
-            site: id,
-            sled: site.sled,
-        })?;
-        Ok((site, want))
+        // Not `ok_or`: it would make and drop an error for every site there is.
+        let Some(&site) = self.0.get(id.0 as usize) else {
+            return Err(PatchError::Unknown(id));
+        };
+        let sled = site.sled;
+        match site.want() {
+            Some(want) => Ok((site, want)),
+            None => Err(PatchError::Forgotten { site: id, sled }),
+        }
     }
 
     /// Takes sites out for good; numbers that nobody adopted are passed over.

@@ -3,20 +3,27 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 
-use hotsled_abi::{SLED_LEN, SiteAddr, SiteId};
+use hotsled_abi::{NOP8, SiteAddr, SiteId, TargetAddr, jmp_word};
 
 use crate::Want;
 use crate::batch::Batch;
 use crate::plan::{Edit, Home, Plan};
 use crate::protocol::Machine;
-use crate::sites::Word;
+use crate::sites::{Site, Word};
 
 const FIRST: u64 = 0x1_0000;
 /// Two pages apart, so that each site has a span of its own.
 const STRIDE: u64 = 0x2000;
 
-pub(crate) const OLD: Word = [7; SLED_LEN];
-pub(crate) const NEW: Word = [8; SLED_LEN];
+/// What idle sites hold.
+pub(crate) const OLD: Word = NOP8;
+/// What jumping sites hold: all of them jump equally far.
+pub(crate) const NEW: Word = {
+    let target = TargetAddr::new(FIRST - Site::PRETENDED_WAY);
+    jmp_word(SiteAddr::new(FIRST), target)
+        .unwrap()
+        .to_le_bytes()
+};
 
 /// One word a site; a span a site.
 #[derive(Default)]
@@ -48,14 +55,11 @@ impl Pretend {
     }
 }
 
-/// A plan that brings `sites` sites from [`OLD`] to [`NEW`].
+/// A plan that makes `sites` idle sites jump.
 pub(crate) fn plan(sites: u32) -> Plan {
-    let edit = |site: u32| Edit {
-        site: SiteId(site),
-        address: SiteAddr::new(FIRST + STRIDE * u64::from(site)),
-        from: OLD,
-        to: NEW,
-        wants: Want::Jump,
+    let edit = |site: u32| {
+        let place = Site::pretended(FIRST + STRIDE * u64::from(site));
+        Edit::new(SiteId(site), place, Want::Jump)
     };
     Plan::new((0..sites).map(edit).collect(), |_| Home::Private)
 }
