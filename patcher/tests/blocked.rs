@@ -41,25 +41,33 @@ fn refused_by_name(patcher: &Patcher) {
     assert!(common::all_are(Want::Jump));
 }
 
-/// Also with sites that jump already when their pages get the alias.
+/// Also with a site that jumps already when its page gets the alias, and later with sites of both kinds.
 fn stored(patcher: &Patcher) {
     let ids = common::adopt_all(patcher);
-    let before = patcher
-        .switch(&[(ids[3], Want::Jump)], Mode::AllOrNone)
-        .unwrap();
-    assert_eq!(before.protocol, Some(Protocol::Breakpoint));
+    let to = |ids, want| {
+        patcher
+            .switch(&common::wishes(ids, want), Mode::AllOrNone)
+            .unwrap()
+    };
+    assert_eq!(
+        to(&ids[3..4], Want::Jump).protocol,
+        Some(Protocol::Breakpoint)
+    );
     beside_a_stubborn_thread(|_| {
-        let jump = common::wishes(&ids, Want::Jump);
-        let report = patcher.switch(&jump, Mode::AllOrNone).unwrap();
+        let report = to(&ids[..64], Want::Jump);
         assert_eq!(
             (report.protocol, report.syncs),
             (Some(Protocol::SingleStore), 1)
         );
-        assert!(common::all_are(Want::Jump));
+        assert!((0..64).all(|i| common::call(i) == i as u32 | common::NEW));
     });
     let status = patcher.status();
-    assert_eq!(status.aliased, common::SITES);
+    assert!((64..common::SITES).contains(&status.aliased), "{status:?}");
     assert!(status.to_string().contains("single stores"), "{status}");
+    assert_eq!(to(&ids, Want::Jump).protocol, Some(Protocol::Breakpoint));
+    assert!(common::all_are(Want::Jump));
+    to(&ids, Want::Idle);
+    assert!(common::all_are(Want::Idle));
 }
 
 #[test]
