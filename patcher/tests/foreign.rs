@@ -4,7 +4,8 @@ mod common;
 
 use common::{SITES, bytes, new_site, poke, sled, target, wishes};
 use hotsled_abi::{INT3, NOP8, SiteAddr, SiteId, TargetAddr};
-use hotsled_patcher::{Mode, NewSite, Options, PatchError, Patcher, Want};
+use hotsled_patcher::{AliasError, Mode, NewSite, Options, PatchError, Patcher, Want};
+use hotsled_sys::procmem::ProcMem;
 
 fn bad_sites_are_not_adopted(patcher: &Patcher) {
     // SAFETY: what is adopted by mistake is never switched.
@@ -65,4 +66,37 @@ fn foreign_bytes_refuse_their_site_and_no_other() {
         (vec![ids[77]], SITES - 1)
     );
     assert!(common::all_are(Want::Jump));
+}
+
+/// The last byte of the padding behind entry `i`.
+fn padding(i: usize) -> u64 {
+    sled(i).get() + 15
+}
+
+#[test]
+fn an_alias_never_takes_foreign_bytes_along() {
+    common::in_processes(
+        "an_alias_never_takes_foreign_bytes_along",
+        &["alias"],
+        |_| {
+            let patcher = Patcher::new(common::WAYS[1].1).unwrap();
+            let mem = ProcMem::open().unwrap();
+            // SAFETY: padding is never run.
+            unsafe { mem.write(padding(9), &[0x90]) }.unwrap();
+            // SAFETY: the sleds and targets of this program.
+            let adopted = unsafe { patcher.adopt(&[new_site(0)]) };
+            let differs = padding(9) & !7;
+            assert!(
+                matches!(adopted, Err(PatchError::Alias(AliasError::Differs { address })) if address == differs)
+            );
+            assert_eq!(patcher.status().sites, 0);
+            // SAFETY: as above; the byte as it was.
+            unsafe { mem.write(padding(9), &[0xcc]) }.unwrap();
+            let ids = common::adopt_all(&patcher);
+            patcher
+                .switch(&wishes(&ids, Want::Jump), Mode::AllOrNone)
+                .unwrap();
+            assert!(common::all_are(Want::Jump));
+        },
+    );
 }

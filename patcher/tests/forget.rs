@@ -8,17 +8,18 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 
 use hotsled_abi::{NOP8, SiteAddr, TargetAddr};
-use hotsled_patcher::{Mode, NewSite, Options, PatchError, Patcher, Want};
+use hotsled_patcher::{Mode, NewSite, Options, PatchError, Patcher, Want, WritePath};
 
 const ENTRY: usize = 16;
 const ENTRIES: usize = 600;
 const LEN: usize = (ENTRIES + 1) * ENTRY;
 
-/// An "object" of sleds that return, and one `ret` that all jump to.
-fn object() -> tempfile::NamedTempFile {
+/// An "object" of sleds that return, and one `ret` that all jump to; `mark` tells it from others.
+fn object(mark: u8) -> tempfile::NamedTempFile {
     let mut entry = [0xcc; ENTRY];
     entry[..8].copy_from_slice(&NOP8);
     entry[8] = 0xc3;
+    entry[9] = mark;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&entry.repeat(ENTRIES)).unwrap();
     file.write_all(&[0xc3; ENTRY]).unwrap();
@@ -55,14 +56,19 @@ fn first_word(base: u64) -> [u8; 8] {
     unsafe { std::ptr::read_volatile(base as *const [u8; 8]) }
 }
 
-/// What a child of fork(3) finds at `base`.
-fn first_word_in_child_is(base: u64, word: [u8; 8]) -> bool {
+fn mark(base: u64) -> u8 {
+    // SAFETY: as above.
+    unsafe { std::ptr::read_volatile((base + 9) as *const u8) }
+}
+
+/// Whether `finds` holds in a child of fork(3).
+fn child(finds: impl FnOnce() -> bool) -> bool {
     // SAFETY: the child compares and ends.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
-        let same = first_word(base) == word;
+        let code = i32::from(!finds());
         // SAFETY: ends the child at once.
-        unsafe { libc::_exit(i32::from(!same)) };
+        unsafe { libc::_exit(code) };
     }
     let mut status = 0;
     // SAFETY: waits for the child made above.
@@ -77,7 +83,7 @@ fn what_is_unloaded_is_left_alone() {
 
 fn load_and_unload(options: Options) {
     let patcher = Patcher::new(options).unwrap();
-    let (one, other) = (object(), object());
+    let (one, other) = (object(1), object(2));
     let place = load(one.as_file(), std::ptr::null_mut());
     let base = place as u64;
     // SAFETY: the sleds and the `ret` of the mapping, which stays until they are forgotten.
@@ -86,7 +92,10 @@ fn load_and_unload(options: Options) {
         .switch(&common::wishes(&first, Want::Jump), Mode::AllOrNone)
         .unwrap();
     assert_ne!(first_word(base), NOP8);
-    assert!(first_word_in_child_is(base, first_word(base)) != (options.path == ALIAS));
+    let aliased = options.path == WritePath::Alias;
+    assert!(child(
+        || mark(base) == 1 && (first_word(base) == NOP8) == aliased
+    ));
 
     patcher.forget(&first).unwrap();
     // SAFETY: nobody runs or patches this code any more.
@@ -96,7 +105,7 @@ fn load_and_unload(options: Options) {
     let error = patcher.switch(&common::wishes(&first, Want::Idle), Mode::WhatYouCan);
     assert!(matches!(error, Err(PatchError::Forgotten { site, .. }) if site == first[0]));
     assert!(
-        first_word_in_child_is(base, NOP8),
+        child(|| mark(base) == 2),
         "a fork brought the old object back"
     );
 
@@ -110,14 +119,12 @@ fn load_and_unload(options: Options) {
     assert_eq!(report.unwrap().switched.len(), ENTRIES);
 }
 
-const ALIAS: hotsled_patcher::WritePath = hotsled_patcher::WritePath::Alias;
-
 #[test]
 fn an_object_that_went_without_a_word_is_an_error() {
     let name = "an_object_that_went_without_a_word_is_an_error";
     common::in_processes(name, &["mem"], |_| {
         let patcher = Patcher::new(common::WAYS[0].1).unwrap();
-        let object = object();
+        let object = object(1);
         let place = load(object.as_file(), std::ptr::null_mut());
         // SAFETY: broken on purpose below, where nothing but the kernel touches the sites.
         let ids = unsafe { patcher.adopt(&sites(place as u64)) }.unwrap();
