@@ -25,7 +25,7 @@ fn held(at: u32, half: u32, size: u32) -> u32 {
 }
 
 fn rounded(value: f32) -> u8 {
-    (value.max(0.0).min(255.0) + 0.5).floor() as u8
+    (value.clamp(0.0, 255.0) + 0.5).floor() as u8
 }
 
 /// Row and offset of the top of the column of pixel `i`.
