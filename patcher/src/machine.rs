@@ -179,9 +179,6 @@ impl Machine for Own {
     }
 
     fn sync_cores(&self) -> io::Result<()> {
-        if cfg!(hotsled_break = "core-sync") {
-            return Ok(());
-        }
         self.barriers.sync_cores()
     }
 }
