@@ -23,7 +23,7 @@ pub struct Options {
     /// How long a control must survive
     #[arg(long, default_value_t = 5)]
     control_seconds: u64,
-    /// Print the result as JSON
+    /// Print a line of JSON for every variant
     #[arg(long)]
     json: bool,
 }
@@ -121,7 +121,9 @@ fn row(variant: &Variant, options: &Options) -> Row {
         by: outcome.to_string(),
         seconds: began.elapsed().as_secs_f64(),
     };
-    if !options.json {
+    if options.json {
+        println!("{}", serde_json::to_string(&row).expect("a plain row"));
+    } else {
         say(&row);
     }
     row

@@ -18,7 +18,7 @@ use crate::tally::TALLY;
 
 /// Sets and clears until the field is closed.
 pub fn run(field: &Field, mut random: Random) {
-    while field.is_open() {
+    while field.is_open() && field.way.takes_breakpoints() {
         let sites = (0..1 + random.below(4)).map(|_| random.below(SITES));
         let saved = set(field, sites.collect());
         std::thread::sleep(Duration::from_micros(random.below(3000) as u64));

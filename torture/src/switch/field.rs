@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hotsled_abi::{INT3, SiteId};
-use hotsled_patcher::{Mode, Options, PatchError, Patcher, Want};
+use hotsled_patcher::{Mode, PatchError, Patcher, Want};
 use parking_lot::{Mutex, RwLock};
 
+use super::way::Way;
 use crate::failure::fail;
 use crate::sleds::{self, SITES};
 
 /// The patcher, the sites, and who takes part.
 pub struct Field {
+    /// How it writes.
+    pub way: Way,
     /// The patcher under torture.
     pub patcher: Patcher,
     /// Numbers of the sites, in order.
@@ -29,13 +32,14 @@ impl Field {
     ///
     /// # Errors
     /// When this process cannot be patched.
-    pub fn open() -> Result<Self, PatchError> {
+    pub fn open(way: Way) -> Result<Self, PatchError> {
         sleds::prepare().map_err(PatchError::WritePath)?;
-        let patcher = Patcher::new(Options::default())?;
+        let patcher = Patcher::new(way.options())?;
         let sites: Vec<_> = (0..SITES).map(sleds::new_site).collect();
         // SAFETY: the sleds and targets of this program's own assembly, which stay.
         let ids = unsafe { patcher.adopt(&sites) }?;
         Ok(Self {
+            way,
             patcher,
             ids,
             foreign: Mutex::default(),

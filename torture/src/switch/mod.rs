@@ -9,6 +9,7 @@ mod patchers;
 mod signals;
 mod threads;
 mod watch;
+mod way;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use crate::sleds;
 use crate::tally::{Counts, TALLY};
 use crate::trial::{self, Outcome};
 use field::Field;
+use way::Way;
 
 /// How long no session may end before the torture counts as hung.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,13 +28,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// What `switch` takes.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
-    /// How long
+    /// How long, all ways together
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Decides which sites, sets and pauses; the threads' order is chance all the same
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Print the result as JSON
+    /// How sleds are written; without it every way has its share of the time
+    #[arg(long)]
+    way: Option<Way>,
+    /// Print a line of JSON for every way
     #[arg(long)]
     json: bool,
 }
@@ -54,28 +59,42 @@ const MENU: &[(&str, usize, Run)] = &[
     ("watch", 1, watch::run),
 ];
 
-/// Runs the torture in a child, so that a crash or a hang is reported, too.
+/// Runs the torture in a child for every way, so that a crash or a hang is reported, too.
 pub fn watched(options: &Options) -> ExitCode {
-    let mut arguments = vec!["switch-here".to_owned()];
-    arguments.extend(["--seconds", &options.seconds.to_string()].map(str::to_owned));
-    arguments.extend(["--seed", &options.seed.to_string()].map(str::to_owned));
+    let ways = options
+        .way
+        .map_or_else(|| Way::ALL.to_vec(), |way| vec![way]);
+    let seconds = options.seconds.div_ceil(ways.len() as u64);
+    let survived = |way: &Way| watch_one(options, *way, seconds);
+    if ways.iter().all(survived) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn watch_one(options: &Options, way: Way, seconds: u64) -> bool {
+    let mut arguments = vec!["switch-here".to_owned(), format!("--way={}", way.name())];
+    arguments.push(format!("--seconds={seconds}"));
+    arguments.push(format!("--seed={}", options.seed));
     arguments.extend(options.json.then(|| "--json".to_owned()));
-    let limit = Duration::from_secs(options.seconds) + 3 * PATIENCE;
+    let limit = Duration::from_secs(seconds) + 3 * PATIENCE;
     let outcome = trial::shown(&arguments, limit).expect("this program can be started again");
-    match outcome {
-        Outcome::Survived => ExitCode::SUCCESS,
-        Outcome::Failed(_) => ExitCode::FAILURE, // it has said why
+    match &outcome {
+        Outcome::Survived => return true,
+        Outcome::Failed(_) => {} // it has said why
         Outcome::Killed(_) | Outcome::Hung => {
             eprintln!("torture: FAILED: the process was {outcome}");
-            ExitCode::FAILURE
         }
     }
+    false
 }
 
 /// Runs the torture in this process; a failure ends it.
 pub fn here(options: &Options) -> ExitCode {
     failure::catch_faults(sleds::address(0));
-    let field = Field::open().unwrap_or_else(|error| fail(format_args!("cannot begin: {error}")));
+    let field = Field::open(options.way.unwrap_or(Way::Mem));
+    let field = field.unwrap_or_else(|error| fail(format_args!("cannot begin: {error}")));
     std::thread::scope(|scope| {
         let kinds = MENU.iter().flat_map(|kind| (0..kind.1).map(move |_| kind));
         for (stream, (name, _, run)) in kinds.enumerate() {
@@ -127,19 +146,13 @@ fn conclude(field: &Field, options: &Options) {
     let counts = TALLY.counts();
     let (seconds, seed, traps) = (options.seconds, options.seed, field.patcher.traps());
     let happened = serde_json::to_value(counts).expect("plain numbers");
-    let never = [
-        "toggles",
-        "old",
-        "new",
-        "signals",
-        "forks",
-        "objects",
-        "breakpoints",
-        "refused",
-        "threads",
-        "scans",
+    let mut must = vec![
+        "toggles", "old", "new", "signals", "forks", "objects", "threads", "scans",
     ];
-    if let Some(name) = never.into_iter().find(|name| happened[name] == 0) {
+    if field.way.takes_breakpoints() {
+        must.extend(["breakpoints", "refused"]);
+    }
+    if let Some(name) = must.into_iter().find(|name| happened[name] == 0) {
         fail(format_args!(
             "{name}: 0; the torture did less than it should"
         ));
@@ -147,16 +160,16 @@ fn conclude(field: &Field, options: &Options) {
     if options.json {
         let mut row = happened;
         row["bench"] = "torture".into();
+        row["way"] = field.way.name().into();
         row["seconds"] = seconds.into();
         row["seed"] = seed.into();
         row["calls"] = counts.calls().into();
         row["traps"] = traps.into();
         println!("{row}");
     } else {
-        println!(
-            "{seconds} s, seed {seed}: nothing wrong in {}",
-            line(&counts)
-        );
+        let way = field.way.name();
+        let all = line(&counts);
+        println!("{seconds} s by {way}, seed {seed}: nothing wrong in {all}");
         println!("{counts:#?}\ntraps: {traps}");
     }
 }

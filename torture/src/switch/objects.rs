@@ -1,15 +1,17 @@
-//! A shared object that is loaded, run and unloaded, over and over.
+//! A shared object that is loaded, adopted, flipped, forgotten and unloaded, over and over.
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
 
-use hotsled_sys::map::{Access, Mapping, Sharing};
-use hotsled_sys::memfd;
-use hotsled_sys::page::PageLen;
+use hotsled_abi::{SiteAddr, SiteId, TargetAddr};
+use hotsled_patcher::{Mode, NewSite, PatchError, Want};
+use tempfile::NamedTempFile;
 
 use super::field::Field;
 use crate::failure::fail;
 use crate::random::Random;
+use crate::sleds::NEW;
 use crate::tally::TALLY;
 
 /// The object, built from `fixture/object.s`.
@@ -19,47 +21,74 @@ const RESULT: u32 = 0x2a;
 
 /// Loads and unloads until the field is closed.
 pub fn run(field: &Field, _: Random) {
-    let file = file().expect("a file of memory");
-    let path = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()));
-    let path = path.expect("no zero in a number");
+    let file = file().expect("a temporary file");
+    let path = CString::new(file.path().as_os_str().as_bytes()).expect("a path without zeroes");
     while field.is_open() {
-        once(&path);
+        once(field, &path);
         TALLY.objects.add(1);
         std::thread::yield_now();
     }
 }
 
-/// A file of memory is a file that nobody else can change or miss.
-fn file() -> std::io::Result<OwnedFd> {
-    let len = PageLen::holding(OBJECT.len());
-    let file = memfd::create(c"torture-object", len)?;
-    let mapping = Mapping::of_file(file.as_fd(), len, Access::ReadWrite, Sharing::Shared)?;
-    // SAFETY: the mapping is at least as long as the object, and nobody else has it.
-    unsafe {
-        mapping
-            .start()
-            .copy_from_nonoverlapping(OBJECT.as_ptr(), OBJECT.len())
-    };
+/// The object has a name, because an alias takes a child's text from the file that it came from.
+fn file() -> std::io::Result<NamedTempFile> {
+    let mut file = NamedTempFile::with_suffix(".so")?;
+    file.write_all(OBJECT)?;
     Ok(file)
 }
 
-fn once(path: &CStr) {
+/// Loads, adopts, flips, forgets and unloads.
+fn once(field: &Field, path: &CStr) {
     // SAFETY: the object has no initialisers.
     let object = unsafe { libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_LOCAL) };
     if object.is_null() {
         fail(format_args!("the object cannot be loaded"));
     }
-    // SAFETY: the handle is valid until dlclose.
-    let sled = unsafe { libc::dlsym(object, c"object_sled".as_ptr()) };
-    if sled.is_null() {
-        fail(format_args!("the object has no sled"));
+    let [sled, target] = [c"object_sled", c"object_target"].map(|name| {
+        // SAFETY: the handle is valid until dlclose.
+        unsafe { libc::dlsym(object, name.as_ptr()) as u64 }
+    });
+    if let Err(error) = flip(field, sled, target) {
+        fail(format_args!("the object's sled: {error}"));
     }
-    // SAFETY: the symbol is a function of this type.
-    let sled = unsafe { std::mem::transmute::<*mut libc::c_void, extern "C" fn() -> u32>(sled) };
-    let got = sled();
-    if got != RESULT {
-        fail(format_args!("the object's sled returned {got:#x}"));
-    }
-    // SAFETY: nobody runs its code any more.
+    // SAFETY: its site is forgotten, and nobody else runs its code.
     unsafe { libc::dlclose(object) };
+}
+
+fn flip(field: &Field, sled: u64, target: u64) -> Result<(), PatchError> {
+    let site = NewSite {
+        sled: SiteAddr::new(sled),
+        target: TargetAddr::new(target),
+    };
+    // SAFETY: the object's own sled, which stays loaded until it is forgotten, and a function of the same
+    // type, which nobody runs once it is unloaded.
+    let ids = unsafe { field.patcher.adopt(&[site]) }?;
+    for (want, result) in [(Want::Jump, RESULT | NEW), (Want::Idle, RESULT)] {
+        expect(field, sled, &[(ids[0], want)], result)?;
+    }
+    field.patcher.forget(&ids)
+}
+
+/// A session that is held up leaves the sled as it was.
+fn expect(
+    field: &Field,
+    sled: u64,
+    wish: &[(SiteId, Want)],
+    result: u32,
+) -> Result<(), PatchError> {
+    let _with_others = field.sessions.read();
+    match field.patcher.switch(wish, Mode::AllOrNone) {
+        Ok(_) => {}
+        Err(PatchError::TrapBlocked(_)) => return Ok(TALLY.held_up.add(1)),
+        Err(error) => return Err(error),
+    }
+    // SAFETY: sled and target are functions of this type.
+    let sled = unsafe { std::mem::transmute::<u64, extern "C" fn() -> u32>(sled) };
+    let got = sled();
+    if got != result {
+        fail(format_args!(
+            "the object's sled returned {got:#x}, not {result:#x}"
+        ));
+    }
+    Ok(())
 }
