@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use image_service::sections;
 
-use crate::row::{Row, median};
+use crate::row::{Cpu, Row, median};
 use crate::written::{self, HEIGHT, WIDTH};
 
 const ROUNDS: usize = 21;
@@ -120,7 +120,7 @@ pub fn run() -> Vec<Row> {
         .collect()
 }
 
-fn pair(filter: &'static str, input: &Input, room: &Room, ways: [Way; 2]) -> Row {
+fn pair(filter: &str, input: &Input, room: &Room, ways: [Way; 2]) -> Row {
     let mut rooms = [room.clone(), room.clone()];
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
@@ -135,11 +135,10 @@ fn pair(filter: &'static str, input: &Input, room: &Room, ways: [Way; 2]) -> Row
         "{filter}: the two ways differ"
     );
     let [ours_s, rayon_s] = times.map(median);
-    Row::Cpu {
-        bench: "cpu",
-        filter,
+    Row::Cpu(Cpu {
+        filter: filter.into(),
         ours_s,
         rayon_s,
         ratio: rayon_s / ours_s,
-    }
+    })
 }

@@ -1,7 +1,15 @@
-//! Benchmarks: call, switch, cpu. Every ratio compares two ways in one run, turn about.
+//! Benchmarks: call, switch, stall, cpu. What is compared is measured in one run, turn about.
 
 pub mod call;
+pub mod callgrind;
+pub mod cell;
 pub mod cpu;
+pub mod load;
+pub mod progress;
 pub mod row;
+pub mod scheme;
+pub mod stall;
 pub mod switch;
+pub mod tsc;
 pub mod written;
+pub mod xray;

@@ -1,119 +1,115 @@
-//! One batch over dense sites while threads call them, beside as many pointer swaps.
+//! One batch over many sites while threads call them.
 
-use std::io::Write;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use hotsled_abi::{ENTRY_STRIDE, NOP8, SiteAddr, SiteId, TargetAddr};
-use hotsled_patcher::{Mode, NewSite, Options, Patcher, Want};
-use memmap2::{Mmap, MmapOptions};
+use crate::cell::{self, Ask};
+use crate::load::under_load;
+use crate::progress::Progress;
+use crate::row::{Parts, Row, Switch, median};
+use crate::scheme::Name;
+use crate::xray;
 
-use crate::row::{Row, median};
-
-const MOST: usize = 100_000;
-const RET: u8 = 0xc3;
-
-/// A mapping of `MOST` entries `nop8; ret`, then one `ret` that all jump to.
-fn sites() -> std::io::Result<Mmap> {
-    let mut entry = [0xcc; ENTRY_STRIDE];
-    entry[..8].copy_from_slice(&NOP8);
-    entry[8] = RET;
-    let mut file = tempfile::tempfile()?;
-    file.write_all(&entry.repeat(MOST))?;
-    file.write_all(&[RET; ENTRY_STRIDE])?;
-    // SAFETY: the file is ours alone, without a name.
-    let map = unsafe { MmapOptions::new().map_copy(&file) }?;
-    map.make_exec()
+/// What to measure.
+#[derive(Debug)]
+pub struct Choice {
+    /// Sites of a batch.
+    pub sites: Vec<usize>,
+    /// Busy threads.
+    pub busy: Vec<usize>,
+    /// How.
+    pub schemes: Vec<Name>,
+    /// How long one cell may take beside setting up; each scheme switches there and back at least once.
+    pub time: Duration,
 }
 
-/// Measures every size and load.
-///
-/// # Panics
-/// When this process cannot be patched; the message says why.
-pub fn run() -> Vec<Row> {
-    let map = sites().expect("a temporary file to map");
-    let base = map.as_ptr() as u64;
-    let at = |i: usize| base + (i * ENTRY_STRIDE) as u64;
-    let target = TargetAddr::new(at(MOST));
-    let new: Vec<_> = (0..MOST)
-        .map(|i| NewSite {
-            sled: SiteAddr::new(at(i)),
-            target,
-        })
-        .collect();
-    let patcher = Patcher::new(Options::default()).expect("a process that can be patched");
-    // SAFETY: every entry is sled and `ret`, every target a `ret`, and the mapping outlives the process's
-    // last switch.
-    let ids = unsafe { patcher.adopt(&new) }.expect("sites that are whole");
-    let mut rows = Vec::new();
-    for sites in [1, 100, 10_000, MOST] {
-        for busy in [0, 1, 4] {
-            let times = under_load(busy, sites, base, || switches(&patcher, &ids[..sites]));
-            rows.extend(
-                ["hotsled", "atomic-ptr"]
-                    .into_iter()
-                    .zip(times)
-                    .map(|(scheme, us)| {
-                        let ns_per_site = us * 1e3 / sites as f64;
-                        Row::Switch {
-                            bench: "switch",
-                            scheme,
-                            sites,
-                            busy,
-                            us,
-                            ns_per_site,
-                        }
-                    }),
-            );
+/// Measures every scheme at every size and load, each cell in a process of its own, neighbours in time.
+pub fn run(choice: &Choice) -> Vec<Row> {
+    let cells = choice.sites.len() * choice.busy.len() * choice.schemes.len();
+    let mut progress = Progress::new("switch", cells);
+    let mut rows = Vec::with_capacity(cells);
+    for &sites in &choice.sites {
+        for &busy in &choice.busy {
+            for &scheme in &choice.schemes {
+                progress.step(&format!("{scheme}, {sites} sites, {busy} busy"));
+                rows.push(Row::Switch(one(scheme, sites, busy, choice.time)));
+            }
         }
     }
     rows
 }
 
-fn under_load<T>(busy: usize, sites: usize, base: u64, work: impl FnOnce() -> T) -> T {
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..busy {
-            scope.spawn(|| call_all(sites, base, &stop));
-        }
-        let result = work();
-        stop.store(true, Ordering::Relaxed);
-        result
+fn one(scheme: Name, sites: usize, busy: usize, time: Duration) -> Switch {
+    let ask = Ask::Switch {
+        scheme,
+        sites,
+        busy,
+        time,
+    };
+    let cost = scheme.cap(sites).map_or_else(|| cell::ask(&ask), Err);
+    let us = cost.as_ref().ok().map(|c: &Cost| c.us);
+    Switch {
+        scheme: scheme.to_string(),
+        sites,
+        busy,
+        us,
+        ns_per_site: us.map(|us| us * 1e3 / sites as f64),
+        parts: cost.as_ref().ok().and_then(|c| c.parts),
+        skipped: cost.err(),
+    }
+}
+
+/// What one cell found.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub struct Cost {
+    us: f64,
+    parts: Option<Parts>,
+}
+
+/// Measures one cell in this process.
+///
+/// # Errors
+/// Why the scheme cannot be run here.
+pub fn measure(scheme: Name, sites: usize, busy: usize, time: Duration) -> Result<Cost, String> {
+    if scheme == Name::Xray {
+        let us = median(xray::switch(sites, busy, time)?);
+        return Ok(Cost { us, parts: None });
+    }
+    let scheme = scheme.make(sites)?;
+    let flip = |on| {
+        let start = Instant::now();
+        let parts = scheme.switch(on);
+        (start.elapsed().as_secs_f64() * 1e6, parts)
+    };
+    let there_and_back = || [true, false].map(flip);
+    let flips = under_load(&*scheme, sites, busy, || {
+        let _first = there_and_back(); // copies the pages
+        repeated(time, there_and_back)
+    });
+    let (us, parts): (Vec<_>, Vec<_>) = flips.into_iter().flatten().unzip();
+    Ok(Cost {
+        us: median(us),
+        parts: parts_of(&parts.into_iter().flatten().collect::<Vec<_>>()),
     })
 }
 
-fn call_all(sites: usize, base: u64, stop: &AtomicBool) {
-    while !stop.load(Ordering::Relaxed) {
-        for i in 0..sites {
-            let at = base + (i * ENTRY_STRIDE) as u64;
-            // SAFETY: an entry of the mapping: sled and `ret`, code of this type in either state.
-            let entry = unsafe { std::mem::transmute::<u64, extern "C" fn()>(at) };
-            entry();
-        }
+/// What `work` gives, as often as there is time for, and once at least.
+fn repeated<T>(time: Duration, mut work: impl FnMut() -> T) -> Vec<T> {
+    const MOST: usize = 2000;
+    let start = Instant::now();
+    let mut results = vec![work()];
+    while start.elapsed() < time && results.len() < MOST {
+        results.push(work());
     }
+    results
 }
 
-/// Median microseconds of a batch, and of the swaps.
-fn switches(patcher: &Patcher, ids: &[SiteId]) -> [f64; 2] {
-    let pointers: Vec<AtomicUsize> = ids.iter().map(|_| AtomicUsize::new(0)).collect();
-    let rounds = if ids.len() < 1000 { 200 } else { 20 };
-    let mut times = [Vec::new(), Vec::new()];
-    for round in 0..2 * rounds {
-        let want = if round % 2 == 0 {
-            Want::Jump
-        } else {
-            Want::Idle
-        };
-        let wishes: Vec<_> = ids.iter().map(|id| (*id, want)).collect();
-        let start = Instant::now();
-        let report = patcher.switch(&wishes, Mode::AllOrNone).expect("a switch");
-        times[0].push(start.elapsed().as_secs_f64() * 1e6);
-        assert_eq!(report.switched.len(), ids.len());
-        let start = Instant::now();
-        pointers
-            .iter()
-            .for_each(|p| p.store(round, Ordering::Release));
-        times[1].push(start.elapsed().as_secs_f64() * 1e6);
-    }
-    times.map(median)
+fn parts_of(all: &[Parts]) -> Option<Parts> {
+    let syncs = all.first()?.syncs;
+    let middle = |part: fn(&Parts) -> f64| median(all.iter().map(part).collect());
+    Some(Parts {
+        verify_us: middle(|p| p.verify_us),
+        scan_us: middle(|p| p.scan_us),
+        plan_us: middle(|p| p.plan_us),
+        syncs,
+    })
 }
