@@ -11,6 +11,7 @@ pub mod map;
 pub mod maps;
 pub mod membarrier;
 pub mod memfd;
+pub mod modules;
 pub mod page;
 pub mod poll;
 pub mod procmem;

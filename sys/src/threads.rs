@@ -60,6 +60,14 @@ pub fn name(tid: i32) -> Option<String> {
     Some(name.trim_end().to_owned())
 }
 
+/// How many threads this process has, the calling one included.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn count() -> io::Result<usize> {
+    Ok(fs::read_dir("/proc/self/task")?.count())
+}
+
 /// The process that traces this one, if any.
 ///
 /// # Errors
@@ -81,6 +89,15 @@ fn field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_thread_more_is_counted() {
+        let (stop, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || wait.recv());
+        assert!(count().unwrap() >= 2);
+        drop(stop);
+        let _ = thread.join();
+    }
 
     #[test]
     fn only_the_thread_that_blocks_is_named() {
