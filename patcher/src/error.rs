@@ -232,8 +232,16 @@ pub enum PatchError {
         /// Its target.
         target: TargetAddr,
     },
+    /// A nop that a jump does not fit over.
+    #[error("the nop at {site} has {len} bytes, fewer than a jump")]
+    Short {
+        /// The sled.
+        site: SiteAddr,
+        /// Bytes of its nop.
+        len: u8,
+    },
     /// A sled that does not hold the idle nop when it is adopted.
-    #[error("sled {site} holds {found:02x?}, not the 8-byte nop")]
+    #[error("sled {site} holds {found:02x?}, not its nop")]
     NotIdle {
         /// The sled.
         site: SiteAddr,

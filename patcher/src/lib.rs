@@ -71,5 +71,5 @@ pub use cpu::Cpu;
 pub use error::{AliasError, PatchError, Refusal, TableError};
 pub use patcher::Patcher;
 pub use report::{Mode, Options, Protocol, Report, SingleStore, Status, Times, Traced, WritePath};
-pub use sites::{NewSite, Want};
+pub use sites::{NewSite, Nop, Want};
 pub use table::{Spaces, TableEntry, check, read};

@@ -18,8 +18,8 @@ use crate::session::{self, Session};
 use crate::settle::Settle;
 use crate::sites::{Site, Sites};
 use crate::{
-    Cpu, Mode, NewSite, Options, PatchError, Protocol, Report, SingleStore, Status, Times, Want,
-    WritePath, checks, owner, protocol, trap,
+    Cpu, Mode, NewSite, Nop, Options, PatchError, Protocol, Report, SingleStore, Status, Times,
+    Want, WritePath, checks, owner, protocol, trap,
 };
 
 /// From this many sites in one adoption on, their pages get an alias by themselves: whole-span writes of
@@ -120,11 +120,25 @@ impl Patcher {
     /// it. It stays mapped, readable and executable until [`Self::forget`]. Its target is code that does for
     /// a thread what the code after the sled may do, and stays for as long as the process lives.
     pub unsafe fn adopt(&self, new: &[NewSite]) -> Result<Vec<SiteId>, PatchError> {
+        let own: Vec<_> = new.iter().map(|&site| (site, Nop::OWN)).collect();
+        // SAFETY: the caller vouches for all of it.
+        unsafe { self.adopt_foreign(&own) }
+    }
+
+    /// As [`adopt`](Self::adopt), for sites whose nop somebody else's compiler laid.
+    ///
+    /// # Errors
+    /// As for [`adopt`](Self::adopt); a nop too short for a jump is [`PatchError::Short`].
+    ///
+    /// # Safety
+    /// As for [`adopt`](Self::adopt), where the instruction is a nop of the length given and nothing jumps to
+    /// its inside. The bytes behind it in its word may be code that nobody else changes.
+    pub unsafe fn adopt_foreign(&self, new: &[(NewSite, Nop)]) -> Result<Vec<SiteId>, PatchError> {
         owner::check()?; // first: a raw clone may have caught the lock taken
         let _session = Session::begin();
         let state = &mut *self.state.lock();
         // SAFETY: the caller says that sleds are readable.
-        let sites = new.iter().map(|n| unsafe { Site::new(n) });
+        let sites = new.iter().map(|(n, nop)| unsafe { Site::new(n, *nop) });
         let sites = sites.collect::<Result<Vec<_>, _>>()?;
         state.sites.check_new(&sites)?;
         let must = self.options.path == WritePath::Alias || self.no_mem.is_some();

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use hotsled_abi::{INT3, NOP8, SLED_LEN, SiteAddr, SiteId};
+use hotsled_abi::{INT3, SLED_LEN, SiteAddr, SiteId};
 use hotsled_sys::page::PAGE;
 
 use crate::sites::{Site, Sites, Word};
@@ -12,6 +12,8 @@ use crate::{PatchError, Want};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edit {
     pub address: SiteAddr,
+    /// Its eight bytes when it is idle.
+    idle: Word,
     /// Its eight bytes when it jumps.
     jump: Word,
     pub place: &'static Site,
@@ -24,6 +26,7 @@ impl Edit {
     pub(crate) fn new(site: SiteId, place: &'static Site, wants: Want) -> Self {
         Self {
             address: place.sled,
+            idle: place.word(Want::Idle),
             jump: place.word(Want::Jump),
             place,
             site,
@@ -61,7 +64,7 @@ impl Edit {
 
     fn word(&self, want: Want) -> Word {
         match want {
-            Want::Idle => NOP8,
+            Want::Idle => self.idle,
             Want::Jump => self.jump,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
 
-use hotsled_abi::{NOP8, SLED_LEN, SiteAddr, SiteId, TargetAddr, jmp_word};
+use hotsled_abi::{JMP8_LEN, NOP8, SLED_LEN, SiteAddr, SiteId, TargetAddr, jmp_word};
 
 use crate::PatchError;
 
@@ -28,11 +28,29 @@ pub struct NewSite {
     pub target: TargetAddr,
 }
 
+/// The nop that a compiler laid at a site: one instruction, the first of an aligned word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nop {
+    /// The whole word as it stands, also where the nop is shorter than it.
+    pub word: [u8; SLED_LEN],
+    /// Bytes of the instruction; a thread that meets a breakpoint goes on behind it.
+    pub len: u8,
+}
+
+impl Nop {
+    /// What hotsled's own sections have.
+    pub const OWN: Self = Self {
+        word: NOP8,
+        len: SLED_LEN as u8,
+    };
+}
+
 /// An adopted sled. It is never freed: a handler may be looking at it.
 #[derive(Debug)]
 pub(crate) struct Site {
     pub sled: SiteAddr,
     pub target: TargetAddr,
+    idle: Nop,
     /// A [`Want`] or [`FORGOTTEN`]. Between sessions this is what memory holds; in a session it is what
     /// memory will hold, and a thread at a breakpoint goes where it says.
     want: AtomicU8,
@@ -45,22 +63,27 @@ impl Site {
     ///
     /// # Safety
     /// The sled is readable.
-    pub(crate) unsafe fn new(new: &NewSite) -> Result<Self, PatchError> {
+    pub(crate) unsafe fn new(new: &NewSite, idle: Nop) -> Result<Self, PatchError> {
         let NewSite { sled, target } = *new;
         if !sled.get().is_multiple_of(SLED_LEN as u64) {
             return Err(PatchError::Misaligned(sled));
+        }
+        if usize::from(idle.len) < JMP8_LEN {
+            let len = idle.len;
+            return Err(PatchError::Short { site: sled, len });
         }
         if jmp_word(sled, target).is_none() {
             return Err(PatchError::Reach { site: sled, target });
         }
         // SAFETY: aligned and, says the caller, readable; volatile, since code may change under us.
         let found = unsafe { std::ptr::read_volatile(sled.get() as *const Word) };
-        if found != NOP8 {
+        if found != idle.word {
             return Err(PatchError::NotIdle { site: sled, found });
         }
         Ok(Self {
             sled,
             target,
+            idle,
             want: AtomicU8::new(Want::Idle as u8),
         })
     }
@@ -75,6 +98,7 @@ impl Site {
         Box::leak(Box::new(Self {
             sled: SiteAddr::new(address),
             target: TargetAddr::new(address.wrapping_sub(Self::PRETENDED_WAY)),
+            idle: Nop::OWN,
             want: AtomicU8::new(Want::Idle as u8),
         }))
     }
@@ -96,11 +120,22 @@ impl Site {
     /// Its eight bytes in a state.
     pub(crate) fn word(&self, want: Want) -> Word {
         match want {
-            Want::Idle => NOP8,
-            Want::Jump => jmp_word(self.sled, self.target)
-                .expect("checked when it was adopted")
-                .to_le_bytes(),
+            Want::Idle => self.idle.word,
+            Want::Jump => self.jump(),
         }
+    }
+
+    /// What lies behind the jump stays as it is: it may be code.
+    fn jump(&self) -> Word {
+        let jump = jmp_word(self.sled, self.target).expect("checked when it was adopted");
+        let mut word = self.idle.word;
+        word[..JMP8_LEN].copy_from_slice(&jump.to_le_bytes()[..JMP8_LEN]);
+        word
+    }
+
+    /// Behind its nop.
+    pub(crate) fn after(&self) -> u64 {
+        self.sled.get() + u64::from(self.idle.len)
     }
 }
 

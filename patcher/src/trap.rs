@@ -6,7 +6,6 @@
 
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, Ordering};
 
-use hotsled_abi::SLED_LEN;
 use hotsled_sys::signal::{self, Action};
 
 use crate::{Want, owner, sites};
@@ -58,7 +57,7 @@ fn route(address: u64) -> Option<u64> {
     if site.want()? == Want::Jump && owner::is_here() {
         Some(site.target.get())
     } else {
-        Some(address + SLED_LEN as u64)
+        Some(site.after())
     }
 }
 
