@@ -9,4 +9,4 @@ mod block;
 mod pool;
 
 pub use block::{BLOCK_LEN, dispatch_block};
-pub use pool::{Pool, TrampolineError};
+pub use pool::{Pool, TrampolineError, publish_code};

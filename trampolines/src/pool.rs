@@ -61,14 +61,9 @@ impl Pool {
         sites: std::ops::Range<u32>,
     ) -> Result<Self, TrampolineError> {
         let blocks = sites.len();
-        let len = PageLen::holding(HEAD + blocks * BLOCK_LEN);
-        let code = code(dispatch, sites.clone(), len);
-        let fd = memfd::create(c"hotsled-trampolines", len).map_err(publish("memfd"))?;
-        write(fd.as_fd(), len, &code).map_err(publish("write"))?;
-        memfd::seal_contents(fd.as_fd()).map_err(publish("seal"))?;
-        let base = map_below(fd.as_fd(), text, len)?;
+        let base = publish_code(text, code(dispatch, sites.clone()))?;
         Ok(Self {
-            first_block: base + HEAD as u64,
+            first_block: base.get() + HEAD as u64,
             first_site: sites.start,
             blocks: blocks as u32,
         })
@@ -86,18 +81,31 @@ impl Pool {
     }
 }
 
+/// Publishes position-independent code below `text`, never writable and never unmapped, and says where
+/// it starts. What is left of its last page is breakpoints.
+///
+/// # Errors
+/// [`TrampolineError`]; nothing is mapped then.
+pub fn publish_code(text: SiteAddr, mut code: Vec<u8>) -> Result<TargetAddr, TrampolineError> {
+    let len = PageLen::holding(code.len());
+    code.resize(len.bytes(), 0xcc);
+    let fd = memfd::create(c"hotsled-trampolines", len).map_err(publish("memfd"))?;
+    write(fd.as_fd(), len, &code).map_err(publish("write"))?;
+    memfd::seal_contents(fd.as_fd()).map_err(publish("seal"))?;
+    map_below(fd.as_fd(), text, len).map(TargetAddr::new)
+}
+
 fn publish(what: &'static str) -> impl Fn(io::Error) -> TrampolineError {
     move |source| TrampolineError::Publish { what, source }
 }
 
-fn code(dispatch: TargetAddr, sites: std::ops::Range<u32>, len: PageLen) -> Vec<u8> {
+fn code(dispatch: TargetAddr, sites: std::ops::Range<u32>) -> Vec<u8> {
     let mut code = dispatch.get().to_le_bytes().to_vec();
     code.resize(HEAD, 0xcc);
     for site in sites {
         let at = code.len();
         code.extend(dispatch_block(SiteId(site), at, 0));
     }
-    code.resize(len.bytes(), 0xcc);
     code
 }
 
