@@ -14,12 +14,12 @@ use hotsled_abi::TargetAddr;
 std::arch::global_asm!(
     ".pushsection .rodata.hotsled_probe, \"a\", @progbits",
     ".balign 16",
-    ".globl hotsled_probe_gate, hotsled_probe_count, hotsled_probe_original",
-    ".globl hotsled_probe_constants, hotsled_probe_gate_end",
-    ".hidden hotsled_probe_gate, hotsled_probe_count, hotsled_probe_original",
-    ".hidden hotsled_probe_constants, hotsled_probe_gate_end",
+    ".globl hotsled_gate, hotsled_gate_count, hotsled_gate_original",
+    ".globl hotsled_gate_constants, hotsled_gate_end",
+    ".hidden hotsled_gate, hotsled_gate_count, hotsled_gate_original",
+    ".hidden hotsled_gate_constants, hotsled_gate_end",
     // The sled's target: go to what the function's word holds.
-    "hotsled_probe_gate:",
+    "hotsled_gate:",
     "endbr64",
     "mov [rsp - 8], rax",
     "mov rax, [rip + 2f]",
@@ -28,7 +28,7 @@ std::arch::global_asm!(
     "mov rax, [rsp - 8]",
     "jmp qword ptr [rsp - 16]",
     // Count a call in the thread's row, then go on to the function itself.
-    "hotsled_probe_count:",
+    "hotsled_gate_count:",
     "endbr64",
     "mov [rsp - 8], rax",
     "mov [rsp - 16], rcx",
@@ -43,25 +43,25 @@ std::arch::global_asm!(
     "mov rcx, [rsp - 16]",
     "mov rax, [rsp - 8]",
     // The function itself, behind its sled.
-    "hotsled_probe_original:",
+    "hotsled_gate_original:",
     "endbr64",
     "jmp qword ptr [rip + 4f]",
     ".balign 8, 0xcc",
-    "hotsled_probe_constants:",
+    "hotsled_gate_constants:",
     "2: .quad 0", // address of the word
     "3: .quad 0", // address of the first row's counter
     "4: .quad 0", // address behind the sled
     ".balign 16, 0xcc",
-    "hotsled_probe_gate_end:",
+    "hotsled_gate_end:",
     ".popsection",
 );
 
 unsafe extern "C" {
-    safe static hotsled_probe_gate: u8;
-    safe static hotsled_probe_count: u8;
-    safe static hotsled_probe_original: u8;
-    safe static hotsled_probe_constants: u8;
-    safe static hotsled_probe_gate_end: u8;
+    safe static hotsled_gate: u8;
+    safe static hotsled_gate_count: u8;
+    safe static hotsled_gate_original: u8;
+    safe static hotsled_gate_constants: u8;
+    safe static hotsled_gate_end: u8;
 }
 
 /// Rows of counters; a thread uses the one that bits 12 to 15 of its thread pointer name, which differ
@@ -106,12 +106,12 @@ impl Gate {
 
     /// Code that counts a call and runs the function.
     pub fn count(&self) -> TargetAddr {
-        self.at(&hotsled_probe_count)
+        self.at(&hotsled_gate_count)
     }
 
     /// Code that runs the function, whatever its sled holds.
     pub fn original(&self) -> TargetAddr {
-        self.at(&hotsled_probe_original)
+        self.at(&hotsled_gate_original)
     }
 
     /// Calls that went through [`count`](Self::count).
@@ -160,7 +160,7 @@ impl Draft {
 
     /// The gates, once their code lies at `base`. Each counts until told otherwise.
     pub fn published(self, base: TargetAddr) -> Vec<Gate> {
-        let len = offset(&hotsled_probe_gate_end) as u64;
+        let len = offset(&hotsled_gate_end) as u64;
         let starts = (0..).map(|i| TargetAddr::new(base.get() + i * len));
         let parts = self.words.iter().zip(self.counters).zip(starts);
         let gates = parts.map(|((word, counter), start)| Gate {
@@ -176,7 +176,7 @@ fn code(word: &'static AtomicU64, counter: &Counter, resume: u64) -> Vec<u8> {
     let mut code = template().to_vec();
     let first = std::ptr::from_ref(&counter.block.0[0][counter.column]) as u64;
     let constants = [std::ptr::from_ref(word) as u64, first, resume].map(u64::to_le_bytes);
-    let at = offset(&hotsled_probe_constants);
+    let at = offset(&hotsled_gate_constants);
     code[at..at + 24].copy_from_slice(&constants.concat());
     code
 }
@@ -196,13 +196,13 @@ fn block() -> &'static Block {
 }
 
 fn template() -> &'static [u8] {
-    let start = &raw const hotsled_probe_gate;
+    let start = &raw const hotsled_gate;
     // SAFETY: the assembly above laid these bytes, and nobody writes them.
-    unsafe { std::slice::from_raw_parts(start, offset(&hotsled_probe_gate_end)) }
+    unsafe { std::slice::from_raw_parts(start, offset(&hotsled_gate_end)) }
 }
 
 fn offset(label: &u8) -> usize {
-    std::ptr::from_ref(label) as usize - &raw const hotsled_probe_gate as usize
+    std::ptr::from_ref(label) as usize - &raw const hotsled_gate as usize
 }
 
 /// Whether this processor has `lahf` in 64-bit mode; all but the first of 2003 to 2005 do.
@@ -247,16 +247,13 @@ mod tests {
     #[test]
     fn gates_touch_the_registers_they_save_and_never_the_stack_pointer() {
         use Register::{RAX, RCX};
-        assert_eq!(written(&hotsled_probe_gate, &hotsled_probe_count), [RAX]);
+        assert_eq!(written(&hotsled_gate, &hotsled_gate_count), [RAX]);
         assert_eq!(
-            written(&hotsled_probe_count, &hotsled_probe_original),
+            written(&hotsled_gate_count, &hotsled_gate_original),
             [RAX, RCX]
         );
-        assert_eq!(
-            written(&hotsled_probe_original, &hotsled_probe_constants),
-            []
-        );
-        let last = instructions(&hotsled_probe_gate, &hotsled_probe_count);
+        assert_eq!(written(&hotsled_gate_original, &hotsled_gate_constants), []);
+        let last = instructions(&hotsled_gate, &hotsled_gate_count);
         assert_eq!(
             last.last().unwrap().flow_control(),
             FlowControl::IndirectBranch

@@ -283,6 +283,24 @@ mod tests {
         assert!(matches!(own, ImageError::Elf(_)));
     }
 
+    #[test]
+    fn a_table_out_of_memory_or_of_broken_rows_is_named() {
+        let elf = Elf::parse(&OBJECT).unwrap();
+        let table =
+            |h: &goblin::elf::SectionHeader| elf.shdr_strtab.get_at(h.sh_name) == Some(TABLE);
+        let index = elf.section_headers.iter().position(table).unwrap();
+        let header = elf.header.e_shoff as usize + 64 * index;
+        for (field, value) in [(16, u64::MAX - 3), (16, 1 << 40), (32, 9), (32, 1 << 40)] {
+            let mut bytes = OBJECT.clone();
+            bytes[header + field..header + field + 8].copy_from_slice(&u64::to_le_bytes(value));
+            let tables = Image::parse(&bytes).unwrap().tables();
+            assert!(
+                matches!(tables, Err(ImageError::Table { .. })),
+                "{field} {value:#x}"
+            );
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 

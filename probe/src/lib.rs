@@ -5,6 +5,7 @@
 
 mod engine;
 mod error;
+pub mod ffi;
 mod fuse;
 mod gate;
 mod image;

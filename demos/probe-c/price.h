@@ -1,0 +1,8 @@
+// What the demo probes.
+#ifndef PRICE_H
+#define PRICE_H
+
+long tax(long net);
+long gross(long net);
+
+#endif
