@@ -35,6 +35,7 @@ step() { # step NAME COMMAND...
 
 command -v cargo >/dev/null || { echo "missing: cargo. Install Rust 1.95 from https://rustup.rs" >&2; exit 1; }
 need cc gcc
+need clang-19 clang-19
 need ld.lld lld
 need mold mold
 need gdb gdb

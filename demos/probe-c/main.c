@@ -10,9 +10,10 @@
 #include "hotsled.h"
 #include "price.h"
 
-enum { THREADS = 4, CALLS = 200000, SWITCHES = 200 };
+enum { THREADS = 4, CALLS = 200000, SWITCHES = 50 };
 
 static atomic_bool stop;
+static pthread_barrier_t running; // a thread that is being created blocks SIGTRAP, and no sled is patched then
 static atomic_ulong old_results, new_results, wrong_results;
 
 static long no_tax(long net) {
@@ -41,11 +42,13 @@ static void call_and_check(long net) {
 }
 
 static void *some_calls(void *unused) {
+    pthread_barrier_wait(&running);
     for (long net = 5; net < 5 + CALLS; net++) call_and_check(net);
     return unused;
 }
 
 static void *calls_until_stopped(void *unused) {
+    pthread_barrier_wait(&running);
     for (long net = 5; !atomic_load(&stop); net = net % 1000000 + 5) call_and_check(net);
     return unused;
 }
@@ -53,6 +56,7 @@ static void *calls_until_stopped(void *unused) {
 static void start(pthread_t *threads, void *(*body)(void *)) {
     for (int i = 0; i < THREADS; i++)
         if (pthread_create(&threads[i], NULL, body, NULL)) exit(1);
+    pthread_barrier_wait(&running);
 }
 
 static void join(pthread_t *threads) {
@@ -100,6 +104,7 @@ static void replace_and_restore(void) {
 }
 
 int main(void) {
+    pthread_barrier_init(&running, NULL, THREADS + 1);
     // gcc lays sixteen one-byte nops, which are fused here, before there are threads; clang one long
     // nop, for which any time would do.
     int alone = 0;

@@ -33,7 +33,7 @@ const NOPS: [&[u8]; 8] = [
 ];
 
 /// How long a thread that was joined may still be listed.
-const TRANSIENT: Duration = Duration::from_millis(50);
+const TRANSIENT: Duration = Duration::from_millis(250);
 
 /// A sled's new bytes, at its start.
 pub(crate) struct Fusion {

@@ -2,6 +2,7 @@
 
 use goblin::elf::program_header::{PF_X, PT_LOAD, PT_NOTE};
 use goblin::elf::{Elf, ProgramHeader};
+use hotsled_sys::modules::Module;
 
 /// Section with one address for each sled.
 pub(crate) const TABLE: &str = "__patchable_function_entries";
@@ -10,6 +11,7 @@ pub(crate) const TABLE: &str = "__patchable_function_entries";
 pub(crate) trait Memory {
     fn read(&self, address: u64, bytes: &mut [u8]) -> std::io::Result<()>;
 
+    /// As `read`, into new memory; so `len` must be no more than is there.
     fn get(&self, address: u64, len: usize) -> std::io::Result<Vec<u8>> {
         let mut bytes = vec![0; len];
         self.read(address, &mut bytes)?;
@@ -70,6 +72,8 @@ pub(crate) struct Symbol {
     pub name: String,
 }
 
+type Bytes = Result<Vec<u8>, ImageError>;
+
 /// What a file says.
 pub(crate) struct Image<'a> {
     bytes: &'a [u8],
@@ -82,36 +86,40 @@ impl<'a> Image<'a> {
         Ok(Self { bytes, elf })
     }
 
-    /// Checks that this file is the module loaded at `base`: the same build-id, or where either has
-    /// none, the same code to the last byte.
-    pub fn check_loaded(&self, base: u64, memory: &impl Memory) -> Result<(), ImageError> {
+    /// Checks that this file is the module that is loaded: the same segments, and the same build-id or,
+    /// where either has none, the same code to the last byte.
+    pub fn check_loaded(&self, module: &Module, memory: &impl Memory) -> Result<(), ImageError> {
+        let here = self
+            .elf
+            .program_headers
+            .iter()
+            .map(|h| extent(h, module.base));
+        let there = module.segments.iter().map(|s| (s.kind, s.start, s.len));
+        if !here.eq(there) {
+            return Err(ImageError::Differs { what: "segments" });
+        }
         let in_file = self.notes(|h| self.slice(h).map(<[u8]>::to_vec))?;
-        let in_memory = self.notes(|h| loaded(h, base, memory))?;
+        let in_memory = self.notes(|h| loaded(h, module.base, memory))?;
         match (build_id(&in_file), build_id(&in_memory)) {
             (Some(a), Some(b)) if a == b => Ok(()),
             (Some(_), Some(_)) => Err(ImageError::Differs { what: "build-ids" }),
-            _ => self.check_code(base, memory),
+            _ => self.check_code(module.base, memory),
         }
     }
 
     fn check_code(&self, base: u64, memory: &impl Memory) -> Result<(), ImageError> {
         let code = |h: &&ProgramHeader| h.p_type == PT_LOAD && h.p_flags & PF_X != 0;
         for header in self.elf.program_headers.iter().filter(code) {
-            let mut there = loaded(header, base, memory)?;
             let here = self.slice(header)?;
-            there.truncate(here.len());
-            if there != here {
+            if loaded(header, base, memory)? != here {
                 return Err(ImageError::Differs { what: "code bytes" });
             }
         }
         Ok(())
     }
 
-    /// The notes of every PT_NOTE, one after another, read by `read`.
-    fn notes(
-        &self,
-        read: impl Fn(&ProgramHeader) -> Result<Vec<u8>, ImageError>,
-    ) -> Result<Vec<Vec<u8>>, ImageError> {
+    /// The notes of every PT_NOTE, read by `read`.
+    fn notes(&self, read: impl Fn(&ProgramHeader) -> Bytes) -> Result<Vec<Vec<u8>>, ImageError> {
         let headers = self.elf.program_headers.iter();
         headers.filter(|h| h.p_type == PT_NOTE).map(read).collect()
     }
@@ -178,43 +186,63 @@ fn symbols(table: &goblin::elf::Symtab<'_>, names: &goblin::strtab::Strtab<'_>) 
     functions.map(symbol).collect()
 }
 
-fn loaded(header: &ProgramHeader, base: u64, memory: &impl Memory) -> Result<Vec<u8>, ImageError> {
-    let address = base.wrapping_add(header.p_vaddr);
-    let bytes = memory.get(address, header.p_filesz as usize);
+/// Kind, address and length of a segment once it is loaded.
+fn extent(header: &ProgramHeader, base: u64) -> (u32, u64, u64) {
+    let start = base.wrapping_add(header.p_vaddr);
+    (header.p_type, start, header.p_memsz)
+}
+
+/// A segment's bytes as they are in memory, no more than the module has there.
+fn loaded(header: &ProgramHeader, base: u64, memory: &impl Memory) -> Bytes {
+    let (_, address, len) = extent(header, base);
+    let bytes = memory.get(address, header.p_filesz.min(len) as usize);
     bytes.map_err(|_| ImageError::Memory { address })
 }
 
 /// The description of the first note of the linker's (`GNU`, type 3).
 fn build_id(segments: &[Vec<u8>]) -> Option<&[u8]> {
-    segments.iter().find_map(|notes| {
-        let mut rest = notes.as_slice();
-        while let Some((kind, name, description, after)) = note(rest) {
-            if (kind, name) == (3, b"GNU\0".as_slice()) {
-                return Some(description);
-            }
-            rest = after;
-        }
-        None
-    })
+    let mut notes = segments.iter().flat_map(|bytes| Notes(bytes));
+    let id = notes.find(|n| (n.kind, n.name) == (3, b"GNU\0"))?;
+    Some(id.description)
 }
 
-/// One note: kind, name, description, and what follows it.
-fn note(bytes: &[u8]) -> Option<(u32, &[u8], &[u8], &[u8])> {
-    let word = |at: usize| {
-        let word = bytes.get(at..at + 4)?.try_into().ok()?;
-        Some(u32::from_le_bytes(word))
-    };
-    let (name_len, len, kind) = (word(0)? as usize, word(4)? as usize, word(8)?);
-    let (name, rest) = bytes[12..].split_at_checked(name_len)?;
-    let rest = rest.get(name_len.wrapping_neg() % 4..)?;
-    let (description, rest) = rest.split_at_checked(len)?;
-    let rest = rest.get(len.wrapping_neg() % 4..).unwrap_or_default();
-    Some((kind, name, description, rest))
+struct Note<'a> {
+    kind: u32,
+    name: &'a [u8],
+    description: &'a [u8],
+}
+
+/// The notes of a segment, up to the first that is damaged.
+struct Notes<'a>(&'a [u8]);
+
+impl<'a> Iterator for Notes<'a> {
+    type Item = Note<'a>;
+
+    fn next(&mut self) -> Option<Note<'a>> {
+        let (header, rest) = self.0.split_first_chunk::<12>()?;
+        let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| header[at + i]));
+        let (name, rest) = padded(rest, word(0) as usize)?;
+        let (description, rest) = padded(rest, word(4) as usize)?;
+        self.0 = rest;
+        Some(Note {
+            kind: word(8),
+            name,
+            description,
+        })
+    }
+}
+
+/// The first `len` bytes, and what follows them at the next multiple of four.
+fn padded(bytes: &[u8], len: usize) -> Option<(&[u8], &[u8])> {
+    let (part, rest) = bytes.split_at_checked(len)?;
+    let padding = (len.wrapping_neg() % 4).min(rest.len());
+    Some((part, &rest[padding..]))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hotsled_sys::modules::Segment;
     use proptest::prelude::*;
     use std::sync::LazyLock;
 
@@ -230,6 +258,24 @@ mod tests {
             bytes.copy_from_slice(found);
             Ok(())
         }
+    }
+
+    /// A module with just the segments that the image asks for.
+    fn as_loaded(image: &Image<'_>) -> Module {
+        let mut module = hotsled_sys::modules::loaded().remove(0);
+        module.base = 0;
+        let segment = |h: &ProgramHeader| {
+            let (kind, start, len) = extent(h, 0);
+            Segment {
+                kind,
+                start,
+                len,
+                read: true,
+                execute: true,
+            }
+        };
+        module.segments = image.elf.program_headers.iter().map(segment).collect();
+        module
     }
 
     fn note_of(kind: u32, name: &[u8], description: &[u8]) -> Vec<u8> {
@@ -279,6 +325,9 @@ mod tests {
         let (functions, all) = image.functions();
         assert!(all);
         assert!(functions.iter().any(|s| s.name == "one" && s.len > 16));
+        let other = hotsled_sys::modules::loaded().remove(0);
+        let differs = image.check_loaded(&other, &Flat(OBJECT.clone()));
+        assert_eq!(differs, Err(ImageError::Differs { what: "segments" }));
         let own = Image::parse(&OBJECT[..40]).err().unwrap();
         assert!(matches!(own, ImageError::Elf(_)));
     }
@@ -317,7 +366,7 @@ mod tests {
             for bytes in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
                 if let Ok(image) = Image::parse(bytes) {
                     let _ = (image.tables(), image.functions().1);
-                    let _ = image.check_loaded(0, &Flat(bytes.to_vec()));
+                    let _ = image.check_loaded(&as_loaded(&image), &Flat(bytes.to_vec()));
                 }
             }
         }

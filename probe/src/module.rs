@@ -98,7 +98,7 @@ impl Module {
         memory: &impl Memory,
     ) -> Result<Self, ImageError> {
         let image = Image::parse(file)?;
-        image.check_loaded(loaded.base, memory)?;
+        image.check_loaded(&loaded, memory)?;
         let mut rows = Vec::new();
         for (address, len) in image.tables()? {
             let address = loaded.base.wrapping_add(address);

@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use common::{CLANG, Workshop, adopt, probes, reasons};
@@ -24,8 +25,9 @@ static STOP: AtomicBool = AtomicBool::new(false);
 static CALLS: AtomicU64 = AtomicU64::new(0);
 
 /// Calls until stopped; every result is the original's or the replacement's.
-fn run(one: Function, two: Function) {
+fn run(one: Function, two: Function, ready: &Barrier) {
     let mut calls = 0;
+    ready.wait();
     while !STOP.load(Relaxed) {
         for x in 0..64 {
             let (a, b) = (one(x), two(x));
@@ -49,7 +51,10 @@ fn functions_are_redirected_and_counted_under_threads() {
     assert_eq!(probes.at(object.address("one")), Some(id));
 
     probes.count(&[id]).unwrap();
-    let threads = [(); 4].map(|()| std::thread::spawn(move || run(one, two)));
+    // A thread that is being created blocks SIGTRAP, which the patcher waits for, but not for ever.
+    static READY: Barrier = Barrier::new(5);
+    let threads = [(); 4].map(|()| std::thread::spawn(move || run(one, two, &READY)));
+    READY.wait();
     let replaced = Route::Replaced(TargetAddr::new(instead as *const () as u64));
     for _ in 0..300 {
         // SAFETY: `instead` has the signature of `one` and is part of this program.
@@ -74,6 +79,8 @@ fn functions_are_redirected_and_counted_under_threads() {
     );
     counts_are_exact(&probes, adoption.functions, one, two);
     replacements_call_the_original(&probes, id, one);
+    object.close();
+    assert_eq!(one(1), 2, "an adopted module stays loaded");
 }
 
 fn counts_are_exact(

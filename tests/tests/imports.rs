@@ -20,6 +20,16 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
         &["hotsled-abi", "hotsled-sys"],
     ),
     (
+        "hotsled-probe",
+        "probe",
+        &[
+            "hotsled-abi",
+            "hotsled-sys",
+            "hotsled-patcher",
+            "hotsled-trampolines",
+        ],
+    ),
+    (
         "hotsled-link",
         "devices/link",
         &["hotsled-abi", "hotsled-sys"],

@@ -49,7 +49,7 @@ impl Workshop {
     }
 }
 
-/// A loaded shared object; never unloaded.
+/// A loaded shared object.
 #[derive(Clone, Copy)]
 pub struct Object(usize);
 
@@ -60,6 +60,12 @@ impl Object {
         let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW) };
         assert!(!handle.is_null(), "{path:?} does not load");
         Self(handle as usize)
+    }
+
+    /// Gives the handle back.
+    pub fn close(self) {
+        // SAFETY: the handle is open, and nobody uses it again.
+        unsafe { libc::dlclose(self.0 as *mut libc::c_void) };
     }
 
     pub fn address(self, name: &str) -> u64 {
