@@ -269,6 +269,8 @@ fn of_patch(error: &PatchError) -> Status {
         PatchError::Interrupted { .. } => Status::Interrupted,
         PatchError::Barrier(_)
         | PatchError::WritePath(_)
+        | PatchError::NoWritePath { .. }
+        | PatchError::Alias(_)
         | PatchError::Handler(_)
         | PatchError::ForkHooks(_)
         | PatchError::Proc(_) => Status::Unsupported,

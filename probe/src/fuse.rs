@@ -88,7 +88,7 @@ pub enum FuseError {
 /// Each fusion's bytes are those of a sled that holds nops only. The caller runs in no signal handler
 /// and shares its memory with no other process (vfork, clone without CLONE_THREAD).
 pub(crate) unsafe fn at_load(fusions: &[Fusion]) -> Result<(), FuseError> {
-    let _signals = signal::BlockAll::new();
+    let _signals = signal::Blocked::all();
     let threads = settled_count()?;
     if threads != 1 {
         return Err(FuseError::Threads { threads });

@@ -3,7 +3,7 @@
 //! `README.md` beside this crate says which sleds are taken, which are refused and why, and what the
 //! known holes are. C programs use the same through `include/hotsled.h`.
 
-mod engine;
+mod callees;
 mod error;
 pub mod ffi;
 mod fuse;

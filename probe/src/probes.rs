@@ -13,7 +13,7 @@ use crate::gate::{self, Draft, Gate};
 use crate::image::Memory;
 use crate::sled::{Fit, Place};
 use crate::survey::{Candidate, Reason, Refusal, survey};
-use crate::{Layout, Module, ProbeError, engine};
+use crate::{Layout, Module, ProbeError, callees};
 
 /// Number of an adopted function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -212,21 +212,21 @@ fn lead(function: &Function, route: Route) {
     }
 }
 
-/// Splits off what must not be patched: functions adopted before, and those the patcher calls.
+/// Splits off what must not be patched: functions adopted before, and those the handler calls.
 fn without_known(
     candidates: Vec<Candidate>,
     known: &[Function],
     refused: &mut Vec<Refusal>,
 ) -> Vec<Candidate> {
     let known: std::collections::HashSet<_> = known.iter().map(|f| f.entry).collect();
-    let own = engine::callees();
+    let own = callees::of_handler();
     let mut kept = Vec::new();
     for candidate in candidates {
         let function = candidate.entry.function;
         if known.contains(&function) {
             refused.push(candidate.refuse(Reason::Adopted));
         } else if own.contains(&function.get()) {
-            refused.push(candidate.refuse(Reason::Engine));
+            refused.push(candidate.refuse(Reason::InHandler));
         } else {
             kept.push(candidate);
         }

@@ -58,9 +58,9 @@ pub enum Reason {
     /// It was adopted before.
     #[error("it is adopted already")]
     Adopted,
-    /// The patcher itself calls it while its own signals are blocked.
-    #[error("the patcher itself calls it")]
-    Engine,
+    /// The patcher's SIGTRAP handler calls it.
+    #[error("the SIGTRAP handler calls it")]
+    InHandler,
 }
 
 /// A function whose sled will do.
