@@ -175,6 +175,8 @@ mod tests {
             end,
             write: false,
             execute: false,
+            shared: false,
+            offset: 0,
             name: String::new(),
         }
     }
