@@ -1,10 +1,14 @@
 //! Bytes to module. Never panics, never allocates more than the bytes can account for.
 
 use crate::encode::{MAGIC, VERSION};
+use crate::link::{Function, LinkError, Linked, MAX_NODES, link};
 use crate::types::*;
 
 /// Deepest nesting of statements and expressions.
 pub const MAX_DEPTH: u32 = 200;
+
+/// Longest name in bytes.
+const MAX_NAME: u64 = 255;
 
 /// Why bytes are no module, and at which offset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +49,9 @@ pub enum DecodeError {
         /// Offset.
         at: usize,
     },
+    /// The functions that follow the module do not fit its calls.
+    #[error("linking: {0}")]
+    Link(#[from] LinkError),
     /// Bytes after the end.
     #[error("{extra} bytes follow the module")]
     Trailing {
@@ -55,7 +62,7 @@ pub enum DecodeError {
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-/// Reads the binary form. The module is not validated.
+/// Reads the binary form and links it. The module is not validated.
 ///
 /// # Errors
 /// [`DecodeError`] names the offset.
@@ -64,6 +71,7 @@ pub fn decode(bytes: &[u8]) -> Result<Module> {
         bytes,
         at: 0,
         depth: 0,
+        nodes: MAX_NODES,
     };
     if input.take(4, "magic")? != MAGIC {
         return Err(DecodeError::Magic);
@@ -76,12 +84,14 @@ pub fn decode(bytes: &[u8]) -> Result<Module> {
         name: input.text()?,
         params: input.many(In::param)?,
         locals: input.many(In::local)?,
+        arrays: input.many(In::array)?,
         index: LocalId(input.id("local")?),
         prelude: input.block()?,
         body: input.block()?,
     };
+    let imports = input.many(In::function)?;
     match bytes.len() - input.at {
-        0 => Ok(module),
+        0 => Ok(link(module, &imports, &mut input.nodes)?),
         extra => Err(DecodeError::Trailing { extra }),
     }
 }
@@ -90,6 +100,8 @@ struct In<'a> {
     bytes: &'a [u8],
     at: usize,
     depth: u32,
+    /// Statements and expressions that linking may still make.
+    nodes: u64,
 }
 
 impl<'a> In<'a> {
@@ -138,10 +150,14 @@ impl<'a> In<'a> {
     }
 
     fn text(&mut self) -> Result<String> {
-        let len = self.number("name length")?;
         let at = self.at;
-        let len = usize::try_from(len).map_err(|_| DecodeError::End { at, what: "name" })?;
-        let bytes = self.take(len, "name")?;
+        let value = self.number("name length")?;
+        if value > MAX_NAME {
+            let what = "name length";
+            return Err(DecodeError::Unknown { at, what, value });
+        }
+        let at = self.at;
+        let bytes = self.take(value as usize, "name")?;
         String::from_utf8(bytes.to_vec()).map_err(|_| DecodeError::Name { at })
     }
 
@@ -167,16 +183,11 @@ impl<'a> In<'a> {
     }
 
     fn ty(&mut self) -> Result<Type> {
-        use Type::*;
-        self.choose("type", &[Bool, I32, U32, I64, U64, F32, F64])
+        self.choose("type", &Type::ALL)
     }
 
     fn elem(&mut self) -> Result<Elem> {
-        use Elem::*;
-        self.choose(
-            "element type",
-            &[F32, I32, U32, U8, F64, I64, U64, I8, U16, I16],
-        )
+        self.choose("element type", &Elem::ALL)
     }
 
     fn param(&mut self) -> Result<Param> {
@@ -196,6 +207,34 @@ impl<'a> In<'a> {
         })
     }
 
+    fn array(&mut self) -> Result<Array> {
+        let (name, ty, at) = (self.text()?, self.ty()?, self.at);
+        let value = self.number("array length")?;
+        let len = u32::try_from(value).map_err(|_| DecodeError::Unknown {
+            at,
+            what: "array length",
+            value,
+        })?;
+        Ok(Array { name, ty, len })
+    }
+
+    /// A function and the functions that follow it because it calls them.
+    fn function(&mut self) -> Result<Linked> {
+        self.deeper(|input| {
+            let function = Function {
+                name: input.text()?,
+                params: input.id("parameter count")?,
+                locals: input.many(In::local)?,
+                arrays: input.many(In::array)?,
+                body: input.block()?,
+                value: input.expr()?,
+                imports: 0,
+            };
+            let imports = input.many(In::function)?;
+            Ok(Linked::new(function, &imports, &mut input.nodes)?)
+        })
+    }
+
     fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -211,21 +250,25 @@ impl<'a> In<'a> {
     }
 
     fn stmt(&mut self) -> Result<Stmt> {
-        Ok(match self.choose("statement", &[0, 1, 2, 3, 4, 5, 6, 7])? {
-            0 => Stmt::Set(LocalId(self.id("local")?), self.expr()?),
-            1 => Stmt::Store(ParamId(self.id("parameter")?), self.expr()?),
-            2 => Stmt::If(self.expr()?, self.block()?, self.block()?),
-            3 => Stmt::For {
-                var: LocalId(self.id("local")?),
-                start: self.expr()?,
-                end: self.expr()?,
-                body: self.block()?,
+        Ok(
+            match self.choose("statement", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9])? {
+                0 => Stmt::Set(LocalId(self.id("local")?), self.expr()?),
+                1 => Stmt::Store(ParamId(self.id("parameter")?), self.expr()?),
+                2 => Stmt::If(self.expr()?, self.block()?, self.block()?),
+                3 => Stmt::For {
+                    var: LocalId(self.id("local")?),
+                    start: self.expr()?,
+                    end: self.expr()?,
+                    body: self.block()?,
+                },
+                4 => Stmt::Loop(self.block()?),
+                5 => Stmt::Break,
+                6 => Stmt::Continue,
+                7 => Stmt::Fault,
+                8 => Stmt::Fill(ArrayId(self.id("array")?), self.expr()?),
+                _ => Stmt::SetElement(ArrayId(self.id("array")?), self.expr()?, self.expr()?),
             },
-            4 => Stmt::Loop(self.block()?),
-            5 => Stmt::Break,
-            6 => Stmt::Continue,
-            _ => Stmt::Fault,
-        })
+        )
     }
 
     fn expr(&mut self) -> Result<Expr> {
@@ -240,7 +283,9 @@ impl<'a> In<'a> {
         Ok(
             match self.choose(
                 "expression",
-                &[0u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13],
+                &[
+                    0u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17,
+                ],
             )? {
                 0 => Expr::Const(self.constant()?),
                 1 => Expr::Local(LocalId(self.id("local")?)),
@@ -255,32 +300,25 @@ impl<'a> In<'a> {
                 10 => Expr::Or(self.boxed()?, self.boxed()?),
                 11 => Expr::If(self.boxed()?, self.boxed()?, self.boxed()?),
                 12 => Expr::Block(self.block()?, self.boxed()?),
-                _ => Expr::Cast(self.ty()?, self.boxed()?),
+                13 => Expr::Cast(self.ty()?, self.boxed()?),
+                14 => Expr::Bits(self.ty()?, self.boxed()?),
+                15 => Expr::MulAdd(self.boxed()?, self.boxed()?, self.boxed()?),
+                16 => Expr::Element(ArrayId(self.id("array")?), self.boxed()?),
+                _ => Expr::Call(self.id("import")?, self.many(In::expr)?),
             },
         )
     }
 
     fn unary(&mut self) -> Result<UnOp> {
-        use UnOp::*;
-        self.choose(
-            "unary operator",
-            &[Neg, Not, Abs, Sqrt, Floor, Ceil, Trunc, Round],
-        )
+        self.choose("unary operator", &UnOp::ALL)
     }
 
     fn binary(&mut self) -> Result<BinOp> {
-        use BinOp::*;
-        self.choose(
-            "binary operator",
-            &[
-                Add, Sub, Mul, Div, Rem, And, Or, Xor, Shl, Shr, Min, Max, Hypot,
-            ],
-        )
+        self.choose("binary operator", &BinOp::ALL)
     }
 
     fn compare(&mut self) -> Result<CmpOp> {
-        use CmpOp::*;
-        self.choose("comparison", &[Eq, Ne, Lt, Le, Gt, Ge])
+        self.choose("comparison", &CmpOp::ALL)
     }
 
     fn constant(&mut self) -> Result<Value> {

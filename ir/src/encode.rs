@@ -1,21 +1,28 @@
 //! Module to bytes. `docs/virtual-isa.md` has the layout.
 
+use crate::link::Function;
 use crate::types::*;
 
 pub(crate) const MAGIC: &[u8; 4] = b"HSIR";
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
 
 /// The binary form: flat, little-endian, without alignment or relocations.
 ///
 /// ```
 /// use hotsled_ir::*;
 /// let module = Module {
-///     name: "nothing".into(), params: vec![], prelude: vec![], body: vec![],
+///     name: "nothing".into(), params: vec![], prelude: vec![], body: vec![], arrays: vec![],
 ///     locals: vec![Local { name: "i".into(), ty: Type::U64 }], index: LocalId(0),
 /// };
 /// assert_eq!(decode(&encode(&module)).unwrap(), module);
 /// ```
 pub fn encode(module: &Module) -> Vec<u8> {
+    encode_unlinked(module, 0)
+}
+
+/// The binary form of a module that calls `imports` functions: complete once the bytes of those
+/// functions follow it, in order.
+pub fn encode_unlinked(module: &Module, imports: u16) -> Vec<u8> {
     let mut out = Out(MAGIC.to_vec());
     out.byte(VERSION);
     out.text(&module.name);
@@ -24,14 +31,23 @@ pub fn encode(module: &Module) -> Vec<u8> {
         out.text(&param.name);
         out.kind(param.kind);
     }
-    out.count(module.locals.len());
-    for local in &module.locals {
-        out.text(&local.name);
-        out.byte(local.ty as u8);
-    }
+    out.locals(&module.locals, &module.arrays);
     out.number(u64::from(module.index.0));
     out.block(&module.prelude);
     out.block(&module.body);
+    out.number(u64::from(imports));
+    out.0
+}
+
+/// The bytes of a function; complete once the bytes of its own imports follow them.
+pub fn encode_function(function: &Function) -> Vec<u8> {
+    let mut out = Out(Vec::new());
+    out.text(&function.name);
+    out.number(u64::from(function.params));
+    out.locals(&function.locals, &function.arrays);
+    out.block(&function.body);
+    out.expr(&function.value);
+    out.number(u64::from(function.imports));
     out.0
 }
 
@@ -58,6 +74,20 @@ impl Out {
     fn text(&mut self, text: &str) {
         self.count(text.len());
         self.0.extend(text.as_bytes());
+    }
+
+    fn locals(&mut self, locals: &[Local], arrays: &[Array]) {
+        self.count(locals.len());
+        for local in locals {
+            self.text(&local.name);
+            self.byte(local.ty as u8);
+        }
+        self.count(arrays.len());
+        for array in arrays {
+            self.text(&array.name);
+            self.byte(array.ty as u8);
+            self.number(u64::from(array.len));
+        }
     }
 
     fn kind(&mut self, kind: ParamKind) {
@@ -112,6 +142,15 @@ impl Out {
             Stmt::Break => self.byte(5),
             Stmt::Continue => self.byte(6),
             Stmt::Fault => self.byte(7),
+            Stmt::Fill(array, value) => {
+                self.tagged(8, array.0);
+                self.expr(value);
+            }
+            Stmt::SetElement(array, index, value) => {
+                self.tagged(9, array.0);
+                self.expr(index);
+                self.expr(value);
+            }
         }
     }
 
@@ -138,6 +177,17 @@ impl Out {
                 self.expr(value);
             }
             Expr::Cast(ty, a) => self.operation(13, *ty as u8, &[a]),
+            Expr::Bits(ty, a) => self.operation(14, *ty as u8, &[a]),
+            Expr::MulAdd(a, b, c) => self.operands(15, &[a, b, c]),
+            Expr::Element(array, index) => {
+                self.tagged(16, array.0);
+                self.expr(index);
+            }
+            Expr::Call(import, args) => {
+                self.tagged(17, *import);
+                self.count(args.len());
+                args.iter().for_each(|e| self.expr(e));
+            }
         }
     }
 

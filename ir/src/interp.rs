@@ -56,10 +56,12 @@ pub fn run(
         "one argument per parameter"
     );
     let locals = module.locals.iter().map(|l| zero(l.ty)).collect();
+    let array = |a: &Array| vec![zero(a.ty); a.len as usize];
     let mut run = Run {
         module,
         args,
         locals,
+        arrays: module.arrays.iter().map(array).collect(),
         index: base,
         budget,
     };
@@ -84,6 +86,7 @@ struct Run<'a> {
     module: &'a Module,
     args: &'a mut [Arg],
     locals: Vec<Value>,
+    arrays: Vec<Vec<Value>>,
     index: u64,
     budget: u64,
 }
@@ -143,6 +146,17 @@ impl Run<'_> {
             Stmt::Break => Ok(Flow::Break),
             Stmt::Continue => Ok(Flow::Continue),
             Stmt::Fault => self.fault(FaultKind::Explicit),
+            Stmt::Fill(array, value) => {
+                let value = self.expr(value)?;
+                self.arrays[usize::from(array.0)].fill(value);
+                Ok(Flow::Next)
+            }
+            Stmt::SetElement(array, index, value) => {
+                let index = self.expr(index)?.bits();
+                let value = self.expr(value)?;
+                *self.element(*array, index)? = value;
+                Ok(Flow::Next)
+            }
         }
     }
 
@@ -204,6 +218,15 @@ impl Run<'_> {
         Ok(Flow::Next)
     }
 
+    fn element(&mut self, array: ArrayId, index: u64) -> Result<&mut Value, Fault> {
+        let fault = Fault {
+            index: self.index,
+            what: FaultKind::Bounds,
+        };
+        let at = usize::try_from(index).map_err(|_| fault)?;
+        self.arrays[usize::from(array.0)].get_mut(at).ok_or(fault)
+    }
+
     fn truth(&mut self, e: &Expr) -> Result<bool, Fault> {
         Ok(self.expr(e)?.bits() != 0)
     }
@@ -243,20 +266,19 @@ impl Run<'_> {
                 self.expr(value)?
             }
             Expr::Cast(to, a) => cast(*to, self.expr(a)?),
+            Expr::Bits(to, a) => from_bits(*to, self.expr(a)?.bits()),
+            Expr::MulAdd(a, b, c) => mul_add(self.expr(a)?, self.expr(b)?, self.expr(c)?),
+            Expr::Element(array, index) => {
+                let index = self.expr(index)?.bits();
+                *self.element(*array, index)?
+            }
+            Expr::Call(..) => unreachable!("the validator refuses calls"),
         })
     }
 }
 
 fn zero(ty: Type) -> Value {
-    match ty {
-        Type::Bool => Value::Bool(false),
-        Type::I32 => Value::I32(0),
-        Type::U32 => Value::U32(0),
-        Type::I64 => Value::I64(0),
-        Type::U64 => Value::U64(0),
-        Type::F32 => Value::F32(0.0),
-        Type::F64 => Value::F64(0.0),
-    }
+    from_bits(ty, 0)
 }
 
 fn from_storage(elem: Elem, bits: u64) -> Value {
@@ -269,6 +291,27 @@ fn from_storage(elem: Elem, bits: u64) -> Value {
         Elem::U64 => Value::U64(bits),
         Elem::I8 => Value::I32(i32::from(bits as i8)),
         Elem::I16 => Value::I32(i32::from(bits as i16)),
+    }
+}
+
+/// The value of these bits.
+fn from_bits(ty: Type, bits: u64) -> Value {
+    match ty {
+        Type::Bool => Value::Bool(bits & 1 == 1),
+        Type::I32 => Value::I32(bits as i32),
+        Type::U32 => Value::U32(bits as u32),
+        Type::I64 => Value::I64(bits as i64),
+        Type::U64 => Value::U64(bits),
+        Type::F32 => Value::F32(f32::from_bits(bits as u32)),
+        Type::F64 => Value::F64(f64::from_bits(bits)),
+    }
+}
+
+fn mul_add(a: Value, b: Value, c: Value) -> Value {
+    match (a, b, c) {
+        (Value::F32(a), Value::F32(b), Value::F32(c)) => Value::F32(a.mul_add(b, c)),
+        (Value::F64(a), Value::F64(b), Value::F64(c)) => Value::F64(a.mul_add(b, c)),
+        _ => unreachable!("the validator lets only equal floats meet"),
     }
 }
 
@@ -317,22 +360,30 @@ pub fn unary(op: UnOp, a: Value) -> Value {
                 UnOp::Ceil => $wrap($v.ceil()),
                 UnOp::Trunc => $wrap($v.trunc()),
                 UnOp::Round => $wrap($v.round()),
-                UnOp::Not => unreachable!("the validator refuses ! on floats"),
+                _ => unreachable!("the validator refuses this operator on floats"),
             }
         };
     }
-    match (a, op) {
-        (Value::F32(v), _) => float!(v, Value::F32),
-        (Value::F64(v), _) => float!(v, Value::F64),
-        (Value::Bool(v), _) => Value::Bool(!v),
-        (Value::I32(v), UnOp::Not) => Value::I32(!v),
-        (Value::U32(v), _) => Value::U32(!v),
-        (Value::I64(v), UnOp::Not) => Value::I64(!v),
-        (Value::U64(v), _) => Value::U64(!v),
-        (Value::I32(v), UnOp::Neg) => Value::I32(v.wrapping_neg()),
-        (Value::I64(v), UnOp::Neg) => Value::I64(v.wrapping_neg()),
-        (Value::I32(v), _) => Value::I32(v.wrapping_abs()),
-        (Value::I64(v), _) => Value::I64(v.wrapping_abs()),
+    macro_rules! integer {
+        ($v:expr, $wrap:path, $neg:expr, $abs:expr) => {
+            $wrap(match op {
+                UnOp::Not => !$v,
+                UnOp::Neg => $neg,
+                UnOp::Abs => $abs,
+                UnOp::LeadingZeros => $v.leading_zeros() as _,
+                UnOp::CountOnes => $v.count_ones() as _,
+                _ => unreachable!("the validator refuses this operator on integers"),
+            })
+        };
+    }
+    match a {
+        Value::F32(v) => float!(v, Value::F32),
+        Value::F64(v) => float!(v, Value::F64),
+        Value::Bool(v) => Value::Bool(!v),
+        Value::I32(v) => integer!(v, Value::I32, v.wrapping_neg(), v.wrapping_abs()),
+        Value::I64(v) => integer!(v, Value::I64, v.wrapping_neg(), v.wrapping_abs()),
+        Value::U32(v) => integer!(v, Value::U32, v.wrapping_neg(), v),
+        Value::U64(v) => integer!(v, Value::U64, v.wrapping_neg(), v),
     }
 }
 

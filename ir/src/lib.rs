@@ -8,7 +8,9 @@ mod access;
 mod decode;
 mod encode;
 pub mod interp;
+mod link;
 pub mod math;
+mod parse;
 mod print;
 #[cfg(test)]
 mod testing;
@@ -18,11 +20,13 @@ mod walk;
 
 pub use access::{Access, Reach, access};
 pub use decode::{DecodeError, decode};
-pub use encode::encode;
+pub use encode::{encode, encode_function, encode_unlinked};
+pub use link::{Function, LinkError, Linked, MAX_NODES, link};
+pub use parse::{TextError, parse};
 pub use print::print;
 pub use types::{
-    BinOp, CmpOp, Elem, Expr, Local, LocalId, Module, Param, ParamId, ParamKind, Stmt, Type, UnOp,
-    Value,
+    Array, ArrayId, BinOp, CmpOp, Elem, Expr, Local, LocalId, Module, Param, ParamId, ParamKind,
+    Stmt, Type, UnOp, Value,
 };
 pub use validate::{Invalid, Valid, validate};
 

@@ -1,8 +1,13 @@
-//! The text form, for people.
+//! The text form, for people; `parse` reads it back.
 
 use std::fmt::Write;
 
 use crate::types::*;
+
+/// Whether a name may hold it: anything but space and the text form's own signs.
+pub(crate) fn is_name_char(c: char) -> bool {
+    !c.is_whitespace() && !c.is_control() && !"()[]{},:;=%@$.\"".contains(c)
+}
 
 /// Prints a module, one statement a line.
 pub fn print(module: &Module) -> String {
@@ -21,6 +26,7 @@ pub fn print(module: &Module) -> String {
         module.name,
         params.join(", ")
     ));
+    out.declarations();
     out.nested(&module.prelude);
     let index = out.local(module.index);
     out.depth += 1;
@@ -40,7 +46,7 @@ fn kind(kind: ParamKind) -> String {
     }
 }
 
-fn name(variant: impl std::fmt::Debug) -> String {
+pub(crate) fn name(variant: impl std::fmt::Debug) -> String {
     format!("{variant:?}").to_lowercase()
 }
 
@@ -62,6 +68,20 @@ impl Text<'_> {
         self.depth -= 1;
     }
 
+    fn declarations(&mut self) {
+        let module = self.module;
+        self.depth += 1;
+        for (n, local) in module.locals.iter().enumerate() {
+            let id = self.local(LocalId(n as u16));
+            self.line(&format!("local {id}: {}", name(local.ty)));
+        }
+        for (n, array) in module.arrays.iter().enumerate() {
+            let id = self.array(ArrayId(n as u16));
+            self.line(&format!("array {id}: {}[{}]", name(array.ty), array.len));
+        }
+        self.depth -= 1;
+    }
+
     fn local(&self, id: LocalId) -> String {
         let name = self
             .module
@@ -71,11 +91,14 @@ impl Text<'_> {
         format!("%{}.{name}", id.0)
     }
 
+    fn array(&self, id: ArrayId) -> String {
+        let array = self.module.arrays.get(usize::from(id.0));
+        format!("@{}.{}", id.0, array.map_or("?", |a| &a.name))
+    }
+
     fn param(&self, id: ParamId) -> String {
-        self.module
-            .params
-            .get(usize::from(id.0))
-            .map_or_else(|| format!("?{}", id.0), |p| p.name.clone())
+        let param = self.module.params.get(usize::from(id.0));
+        format!("${}.{}", id.0, param.map_or("?", |p| &p.name))
     }
 
     fn stmt(&mut self, stmt: &Stmt) {
@@ -114,6 +137,13 @@ impl Text<'_> {
             Stmt::Break => self.line("break"),
             Stmt::Continue => self.line("continue"),
             Stmt::Fault => self.line("fault"),
+            Stmt::Fill(id, value) => {
+                self.line(&format!("fill {}, {}", self.array(*id), self.expr(value)))
+            }
+            Stmt::SetElement(id, index, value) => {
+                let (array, index, value) = (self.array(*id), self.expr(index), self.expr(value));
+                self.line(&format!("{array}[{index}] = {value}"));
+            }
         }
     }
 
@@ -134,7 +164,13 @@ impl Text<'_> {
             Expr::Compare(op, a, b) => call(name(op), &[a, b]),
             Expr::And(a, b) => call("and_then".into(), &[a, b]),
             Expr::Or(a, b) => call("or_else".into(), &[a, b]),
-            Expr::If(c, a, b) => call("if".into(), &[c, a, b]),
+            Expr::If(c, a, b) => call("choose".into(), &[c, a, b]),
+            Expr::Bits(ty, a) => call(format!("bits_{}", name(ty)), &[a]),
+            Expr::MulAdd(a, b, c) => call("muladd".into(), &[a, b, c]),
+            Expr::Element(id, index) => format!("{}[{}]", self.array(*id), self.expr(index)),
+            Expr::Call(import, args) => {
+                call(format!("call_{import}"), &args.iter().collect::<Vec<_>>())
+            }
             Expr::Cast(ty, a) => call(format!("to_{}", name(ty)), &[a]),
             Expr::Block(stmts, value) => {
                 let mut inner = Text {
@@ -144,7 +180,7 @@ impl Text<'_> {
                 };
                 stmts.iter().for_each(|s| inner.stmt(s));
                 let stmts: Vec<_> = inner.text.lines().map(str::trim).collect();
-                format!("{{ {}; {} }}", stmts.join("; "), self.expr(value))
+                format!("{{ {} yield {} }}", stmts.join(" "), self.expr(value))
             }
         }
     }
@@ -157,7 +193,8 @@ fn constant(value: Value) -> String {
         Value::U32(v) => format!("{v}u32"),
         Value::I64(v) => format!("{v}i64"),
         Value::U64(v) => format!("{v}u64"),
-        Value::F32(v) => format!("{v:?}f32"),
-        Value::F64(v) => format!("{v:?}f64"),
+        Value::F32(v) if v.is_finite() => format!("{v:?}f32"),
+        Value::F64(v) if v.is_finite() => format!("{v:?}f64"),
+        other => format!("{}(0x{:x})", name(other.ty()), other.bits()),
     }
 }

@@ -23,6 +23,7 @@ pub(crate) fn module(body: Vec<Stmt>) -> Module {
             local("a", Type::F32),
             local("k", Type::U64),
         ],
+        arrays: vec![],
         prelude: vec![],
         index: LocalId(0),
         body,

@@ -3,7 +3,7 @@
 //! Semantics are Rust's, made explicit: integer `+ - *` wrap, shift counts are masked, `as` from
 //! float saturates (NaN gives 0), `/` and `%` and every index are checked and may *fault*, and `&&`
 //! and `||` do not evaluate their right side needlessly. A fault ends the chunk; nothing of it is
-//! committed. Expressions have no other effect, so a lowering may evaluate operands in any order.
+//! committed, so that which of two faults comes first does not matter.
 
 /// A value's type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,6 +23,42 @@ pub enum Type {
     F32 = 5,
     /// `f64`.
     F64 = 6,
+}
+
+impl Type {
+    /// Every variant, by its number.
+    pub const ALL: [Type; 7] = [
+        Self::Bool,
+        Self::I32,
+        Self::U32,
+        Self::I64,
+        Self::U64,
+        Self::F32,
+        Self::F64,
+    ];
+
+    /// `F32` or `F64`.
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F32 | Self::F64)
+    }
+
+    /// Any integer.
+    pub const fn is_integer(self) -> bool {
+        matches!(self, Self::I32 | Self::U32 | Self::I64 | Self::U64)
+    }
+
+    /// A signed integer.
+    pub const fn is_signed(self) -> bool {
+        matches!(self, Self::I32 | Self::I64)
+    }
+
+    /// The unsigned integer of a number's width; what [`Expr::Bits`] makes of a float.
+    pub const fn unsigned(self) -> Type {
+        match self {
+            Self::I64 | Self::U64 | Self::F64 => Self::U64,
+            _ => Self::U32,
+        }
+    }
 }
 
 /// An element type of slices. Narrow integers are storage only: a load widens to `value_type`.
@@ -52,6 +88,20 @@ pub enum Elem {
 }
 
 impl Elem {
+    /// Every variant, by its number.
+    pub const ALL: [Elem; 10] = [
+        Self::F32,
+        Self::I32,
+        Self::U32,
+        Self::U8,
+        Self::F64,
+        Self::I64,
+        Self::U64,
+        Self::I8,
+        Self::U16,
+        Self::I16,
+    ];
+
     /// Bytes of one element.
     pub const fn size(self) -> u64 {
         match self {
@@ -112,6 +162,21 @@ pub struct Local {
     pub ty: Type,
 }
 
+/// Index of a local array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ArrayId(pub u16);
+
+/// A local array of fixed size. It is filled before it is used (the validator checks).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Name in the source; not unique.
+    pub name: String,
+    /// Type of its elements.
+    pub ty: Type,
+    /// Number of its elements, at least one.
+    pub len: u32,
+}
+
 /// A module: one section.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Module {
@@ -121,6 +186,8 @@ pub struct Module {
     pub params: Vec<Param>,
     /// Locals of prelude and body.
     pub locals: Vec<Local>,
+    /// Local arrays of prelude and body.
+    pub arrays: Vec<Array>,
     /// Scalar statements before the loop; run once a launch, before the first index. They see
     /// scalars, slice lengths and inputs; they do not store.
     pub prelude: Vec<Stmt>,
@@ -158,9 +225,13 @@ pub enum Stmt {
     Continue,
     /// Faults: where the Rust code panics (`clamp` with crossed bounds, say).
     Fault,
+    /// Sets every element of an array (its `let`).
+    Fill(ArrayId, Expr),
+    /// Sets the element at a `U64` index (checked): array, index, value.
+    SetElement(ArrayId, Expr, Expr),
 }
 
-/// An expression.
+/// An expression. Operands are evaluated from left to right.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     /// A constant.
@@ -192,6 +263,15 @@ pub enum Expr {
     Block(Vec<Stmt>, Box<Expr>),
     /// Rust's `as`.
     Cast(Type, Box<Expr>),
+    /// The same bits as another type of the same width: float to unsigned integer, or back.
+    Bits(Type, Box<Expr>),
+    /// `a * b + c` of floats, rounded once.
+    MulAdd(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// Checked load from a local array at a `U64` index.
+    Element(ArrayId, Box<Expr>),
+    /// Call of an imported function by its number. Only the macro makes it: reading a module's bytes
+    /// replaces every call by the function's body, and the validator refuses what is left.
+    Call(u16, Vec<Expr>),
 }
 
 /// A constant.
@@ -268,6 +348,26 @@ pub enum UnOp {
     Trunc = 6,
     /// To nearest, halves away from zero.
     Round = 7,
+    /// Zero bits above the highest one bit of an integer, in its own type; the width for zero.
+    LeadingZeros = 8,
+    /// One bits of an integer, in its own type.
+    CountOnes = 9,
+}
+
+impl UnOp {
+    /// Every variant, by its number.
+    pub const ALL: [UnOp; 10] = [
+        Self::Neg,
+        Self::Not,
+        Self::Abs,
+        Self::Sqrt,
+        Self::Floor,
+        Self::Ceil,
+        Self::Trunc,
+        Self::Round,
+        Self::LeadingZeros,
+        Self::CountOnes,
+    ];
 }
 
 /// Binary operators.
@@ -303,6 +403,25 @@ pub enum BinOp {
     Hypot = 12,
 }
 
+impl BinOp {
+    /// Every variant, by its number.
+    pub const ALL: [BinOp; 13] = [
+        Self::Add,
+        Self::Sub,
+        Self::Mul,
+        Self::Div,
+        Self::Rem,
+        Self::And,
+        Self::Or,
+        Self::Xor,
+        Self::Shl,
+        Self::Shr,
+        Self::Min,
+        Self::Max,
+        Self::Hypot,
+    ];
+}
+
 /// Comparisons; on floats every one but `Ne` is false if an operand is NaN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -319,4 +438,9 @@ pub enum CmpOp {
     Gt = 4,
     /// `>=`.
     Ge = 5,
+}
+
+impl CmpOp {
+    /// Every variant, by its number.
+    pub const ALL: [CmpOp; 6] = [Self::Eq, Self::Ne, Self::Lt, Self::Le, Self::Gt, Self::Ge];
 }

@@ -61,10 +61,38 @@ pub enum Invalid {
     /// The index local is not `U64`.
     #[error("the index is {0:?}, not U64")]
     Index(Type),
+    /// A number of an array that does not exist.
+    #[error("array {0} does not exist")]
+    Array(u16),
+    /// An array that may be used before it is filled.
+    #[error("array {id} `{name}` may be used before it is filled")]
+    Unfilled {
+        /// Its number.
+        id: u16,
+        /// Its name.
+        name: String,
+    },
+    /// An array without elements, or arrays larger than [`MAX_ARRAY_BYTES`] together.
+    #[error("array {id} `{name}` has no elements, or the arrays exceed {MAX_ARRAY_BYTES} bytes")]
+    ArraySize {
+        /// Its number.
+        id: u16,
+        /// Its name.
+        name: String,
+    },
+    /// A call that was not linked.
+    #[error("import {0} is called and not linked")]
+    Call(u16),
+    /// A name that the text form could not tell from its surroundings.
+    #[error("`{0}` is no name")]
+    Name(String),
     /// Too many parameters or locals for their numbers.
     #[error("more than 65535 {0}")]
     Count(&'static str),
 }
+
+/// Bytes that all local arrays of a module may take, at 8 bytes an element.
+pub const MAX_ARRAY_BYTES: u64 = 16 << 10;
 
 type Result<T = ()> = std::result::Result<T, Invalid>;
 
@@ -92,8 +120,39 @@ pub fn validate(module: Module) -> Result<Valid> {
     if too_many(module.locals.len()) {
         return Err(Invalid::Count("locals"));
     }
+    if too_many(module.arrays.len()) {
+        return Err(Invalid::Count("arrays"));
+    }
+    names(&module)?;
+    array_sizes(&module)?;
     Check::new(&module).module()?;
     Ok(Valid(module))
+}
+
+/// Every name is a word of the text form.
+fn names(module: &Module) -> Result {
+    let all = std::iter::once(&module.name)
+        .chain(module.params.iter().map(|p| &p.name))
+        .chain(module.locals.iter().map(|l| &l.name))
+        .chain(module.arrays.iter().map(|a| &a.name));
+    let bad = |name: &&String| name.is_empty() || !name.chars().all(crate::print::is_name_char);
+    all.into_iter()
+        .find(bad)
+        .map_or(Ok(()), |name| Err(Invalid::Name(name.clone())))
+}
+
+fn array_sizes(module: &Module) -> Result {
+    let mut bytes = 0;
+    for (id, array) in module.arrays.iter().enumerate() {
+        bytes += 8 * u64::from(array.len);
+        if array.len == 0 || bytes > MAX_ARRAY_BYTES {
+            return Err(Invalid::ArraySize {
+                id: id as u16,
+                name: array.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Where a statement stands.
@@ -108,7 +167,7 @@ enum Place {
 struct Check<'a> {
     module: &'a Module,
     place: Place,
-    /// Locals assigned on every way to here. `None`: here is unreachable.
+    /// Locals, then arrays, assigned on every way to here. `None`: here is unreachable.
     assigned: Option<Vec<bool>>,
     /// Variables of the loops around, and the index.
     held: Vec<LocalId>,
@@ -118,7 +177,7 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn new(module: &'a Module) -> Self {
-        let assigned = Some(vec![false; module.locals.len()]);
+        let assigned = Some(vec![false; module.locals.len() + module.arrays.len()]);
         Self {
             module,
             place: Place::Prelude,
@@ -151,9 +210,37 @@ impl<'a> Check<'a> {
         self.module.params.get(usize::from(id.0)).map(|p| p.kind)
     }
 
+    fn array(&self, id: ArrayId) -> Result<&'a Array> {
+        self.module
+            .arrays
+            .get(usize::from(id.0))
+            .ok_or(Invalid::Array(id.0))
+    }
+
+    fn array_bit(&self, id: ArrayId) -> usize {
+        self.module.locals.len() + usize::from(id.0)
+    }
+
+    /// An array that is filled by now.
+    fn filled(&self, id: ArrayId) -> Result<&'a Array> {
+        let array = self.array(id)?;
+        let bit = self.array_bit(id);
+        if self.assigned.as_ref().is_none_or(|a| a[bit]) {
+            return Ok(array);
+        }
+        Err(Invalid::Unfilled {
+            id: id.0,
+            name: array.name.clone(),
+        })
+    }
+
     fn assign(&mut self, id: LocalId) {
+        self.mark(usize::from(id.0));
+    }
+
+    fn mark(&mut self, bit: usize) {
         if let Some(assigned) = &mut self.assigned {
-            assigned[usize::from(id.0)] = true;
+            assigned[bit] = true;
         }
     }
 
@@ -191,6 +278,17 @@ impl<'a> Check<'a> {
                 let breaks = self.loops.last_mut().ok_or(misplaced("break"))?;
                 *breaks = meet(breaks.take(), here);
                 Ok(())
+            }
+            Stmt::Fill(id, value) => {
+                let array = self.array(*id)?;
+                self.expect(value, array.ty, "filling value")?;
+                self.mark(self.array_bit(*id));
+                Ok(())
+            }
+            Stmt::SetElement(id, index, value) => {
+                self.expect(index, Type::U64, "index")?;
+                let array = self.filled(*id)?;
+                self.expect(value, array.ty, "assigned element")
             }
             Stmt::Continue if self.loops.is_empty() => Err(misplaced("continue")),
             Stmt::Continue | Stmt::Fault => {
@@ -240,7 +338,7 @@ impl<'a> Check<'a> {
 
     fn counted(&mut self, var: LocalId, start: &Expr, end: &Expr, body: &[Stmt]) -> Result {
         let local = self.local(var)?;
-        if !integer(local.ty) {
+        if !local.ty.is_integer() {
             return Err(Invalid::Operator {
                 op: "for".into(),
                 ty: local.ty,
@@ -334,10 +432,17 @@ impl<'a> Check<'a> {
             Expr::And(a, b) | Expr::Or(a, b) => self.short_circuit(a, b),
             Expr::If(condition, yes, no) => self.choice(condition, yes, no),
             Expr::Block(stmts, value) => self.value_block(stmts, value),
+            Expr::Bits(to, a) => self.bits(*to, a),
+            Expr::MulAdd(a, b, c) => self.mul_add(a, b, c),
+            Expr::Element(id, index) => {
+                self.expect(index, Type::U64, "index")?;
+                Ok(self.filled(*id)?.ty)
+            }
+            Expr::Call(import, _) => Err(Invalid::Call(*import)),
             Expr::Cast(to, a) => {
                 let from = self.expr(a)?;
                 let fits =
-                    from == *to || (*to != Type::Bool && (from != Type::Bool || integer(*to)));
+                    from == *to || (*to != Type::Bool && (from != Type::Bool || to.is_integer()));
                 if fits {
                     Ok(*to)
                 } else {
@@ -348,6 +453,32 @@ impl<'a> Check<'a> {
                 }
             }
         }
+    }
+
+    /// Float to the unsigned integer of its width, or back.
+    fn bits(&mut self, to: Type, a: &Expr) -> Result<Type> {
+        let from = self.expr(a)?;
+        let pair = |float: Type, bits: Type| float.is_float() && bits == float.unsigned();
+        if pair(from, to) || pair(to, from) {
+            return Ok(to);
+        }
+        Err(Invalid::Operator {
+            op: format!("bits as {to:?}"),
+            ty: from,
+        })
+    }
+
+    fn mul_add(&mut self, a: &Expr, b: &Expr, c: &Expr) -> Result<Type> {
+        let ty = self.expr(a)?;
+        self.expect(b, ty, "factor")?;
+        self.expect(c, ty, "summand")?;
+        if ty.is_float() {
+            return Ok(ty);
+        }
+        Err(Invalid::Operator {
+            op: "MulAdd".into(),
+            ty,
+        })
     }
 
     fn read(&self, id: LocalId) -> Result<Type> {
@@ -451,27 +582,20 @@ fn meet(a: Option<Vec<bool>>, b: Option<Vec<bool>>) -> Option<Vec<bool>> {
     }
 }
 
-fn integer(ty: Type) -> bool {
-    matches!(ty, Type::I32 | Type::U32 | Type::I64 | Type::U64)
-}
-
-fn float(ty: Type) -> bool {
-    matches!(ty, Type::F32 | Type::F64)
-}
-
 fn unary(op: UnOp, ty: Type) -> bool {
     match op {
-        UnOp::Not => ty == Type::Bool || integer(ty),
-        UnOp::Neg | UnOp::Abs => float(ty) || matches!(ty, Type::I32 | Type::I64),
-        UnOp::Sqrt | UnOp::Floor | UnOp::Ceil | UnOp::Trunc | UnOp::Round => float(ty),
+        UnOp::Not => ty == Type::Bool || ty.is_integer(),
+        UnOp::Neg | UnOp::Abs => ty.is_float() || ty.is_signed(),
+        UnOp::LeadingZeros | UnOp::CountOnes => ty.is_integer(),
+        UnOp::Sqrt | UnOp::Floor | UnOp::Ceil | UnOp::Trunc | UnOp::Round => ty.is_float(),
     }
 }
 
 fn binary(op: BinOp, ty: Type) -> bool {
     match op {
-        BinOp::And | BinOp::Or | BinOp::Xor => ty == Type::Bool || integer(ty),
-        BinOp::Shl | BinOp::Shr => integer(ty),
-        BinOp::Hypot => float(ty),
+        BinOp::And | BinOp::Or | BinOp::Xor => ty == Type::Bool || ty.is_integer(),
+        BinOp::Shl | BinOp::Shr => ty.is_integer(),
+        BinOp::Hypot => ty.is_float(),
         _ => ty != Type::Bool,
     }
 }

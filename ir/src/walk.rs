@@ -18,7 +18,11 @@ pub(crate) fn block(visitor: &mut impl Visit, stmts: &[Stmt]) {
 fn stmt(visitor: &mut impl Visit, stmt: &Stmt) {
     visitor.stmt(stmt);
     match stmt {
-        Stmt::Set(_, e) | Stmt::Store(_, e) => expr(visitor, e),
+        Stmt::Set(_, e) | Stmt::Store(_, e) | Stmt::Fill(_, e) => expr(visitor, e),
+        Stmt::SetElement(_, at, e) => {
+            expr(visitor, at);
+            expr(visitor, e);
+        }
         Stmt::If(condition, yes, no) => {
             expr(visitor, condition);
             block(visitor, yes);
@@ -41,12 +45,19 @@ pub(crate) fn expr(visitor: &mut impl Visit, e: &Expr) {
     visitor.expr(e);
     match e {
         Expr::Const(_) | Expr::Local(_) | Expr::Scalar(_) | Expr::Len(_) | Expr::LoadOwn(_) => {}
-        Expr::Load(_, a) | Expr::Unary(_, a) | Expr::Cast(_, a) => expr(visitor, a),
+        Expr::Load(_, a)
+        | Expr::Unary(_, a)
+        | Expr::Cast(_, a)
+        | Expr::Bits(_, a)
+        | Expr::Element(_, a) => expr(visitor, a),
         Expr::Binary(_, a, b) | Expr::Compare(_, a, b) | Expr::And(a, b) | Expr::Or(a, b) => {
             expr(visitor, a);
             expr(visitor, b);
         }
-        Expr::If(a, b, c) => [a, b, c].into_iter().for_each(|e| expr(visitor, e)),
+        Expr::If(a, b, c) | Expr::MulAdd(a, b, c) => {
+            [a, b, c].into_iter().for_each(|e| expr(visitor, e))
+        }
+        Expr::Call(_, args) => args.iter().for_each(|e| expr(visitor, e)),
         Expr::Block(stmts, value) => {
             block(visitor, stmts);
             expr(visitor, value);

@@ -25,6 +25,11 @@ fn module(prelude: Vec<Stmt>, body: Vec<Stmt>) -> Module {
             local("k", Type::U64),
             local("b", Type::Bool),
         ],
+        arrays: vec![Array {
+            name: "t".into(),
+            ty: Type::F32,
+            len: 4,
+        }],
         prelude,
         index: LocalId(0),
         body,
@@ -34,6 +39,7 @@ fn module(prelude: Vec<Stmt>, body: Vec<Stmt>) -> Module {
 const I: LocalId = LocalId(0);
 const A: LocalId = LocalId(1);
 const K: LocalId = LocalId(2);
+const T: ArrayId = ArrayId(0);
 const X: ParamId = ParamId(0);
 const Y: ParamId = ParamId(1);
 const S: ParamId = ParamId(2);
@@ -220,6 +226,19 @@ fn the_index_is_a_u64() {
 
 fn sample() -> Module {
     let body = vec![
+        Stmt::Fill(T, f(1.0)),
+        Stmt::SetElement(T, u(2), f(f32::NEG_INFINITY)),
+        Stmt::Set(
+            A,
+            Expr::MulAdd(
+                Box::new(Expr::Element(T, Box::new(u(1)))),
+                Box::new(f(1e-7)),
+                Box::new(Expr::Bits(
+                    Type::F32,
+                    Box::new(Expr::Const(Value::U32(0x4000_0000))),
+                )),
+            ),
+        ),
         Stmt::Set(A, Expr::Load(X, Box::new(Expr::Local(I)))),
         Stmt::For {
             var: K,
@@ -271,6 +290,58 @@ fn bytes_round_trip() {
 }
 
 #[test]
+fn text_round_trips() {
+    let text = print(&sample());
+    assert_eq!(parse(&text).unwrap(), sample(), "{text}");
+    let lines: Vec<_> = text.lines().collect();
+    for cut in 0..lines.len() {
+        assert!(parse(&lines[..cut].join("\n")).is_err(), "cut at {cut}");
+    }
+    let misspelt = text.replace("muladd", "mulad");
+    assert_eq!(parse(&misspelt).unwrap_err().line, 10, "{misspelt}");
+}
+
+#[test]
+fn arrays_are_filled_before_they_are_used() {
+    let read = || Stmt::Set(A, Expr::Element(T, Box::new(u(0))));
+    let fill = || Stmt::Fill(T, f(1.0));
+    assert!(validate(module(vec![], vec![fill(), read()])).is_ok());
+    let sometimes = Stmt::If(yes(), vec![fill()], vec![]);
+    for body in [
+        vec![read()],
+        vec![sometimes, read()],
+        vec![Stmt::SetElement(T, u(0), f(1.0))],
+    ] {
+        assert!(matches!(refused(body), Invalid::Unfilled { id: 0, .. }));
+    }
+    assert_eq!(
+        refused(vec![Stmt::Fill(ArrayId(1), f(1.0))]),
+        Invalid::Array(1)
+    );
+    let mut empty = module(vec![], vec![]);
+    empty.arrays[0].len = 0;
+    assert!(matches!(validate(empty), Err(Invalid::ArraySize { .. })));
+}
+
+#[test]
+fn reinterpretation_keeps_the_width() {
+    let bits = |to, from| refused(vec![Stmt::Set(K, Expr::Bits(to, Box::new(from)))]);
+    assert!(matches!(bits(Type::U64, f(1.0)), Invalid::Operator { .. }));
+    assert!(matches!(bits(Type::U64, u(1)), Invalid::Operator { .. }));
+    assert_eq!(
+        refused(vec![Stmt::Set(A, Expr::Call(3, vec![]))]),
+        Invalid::Call(3)
+    );
+}
+
+#[test]
+fn names_are_words() {
+    let mut bad = module(vec![], vec![]);
+    bad.locals[1].name = "a b".into();
+    assert_eq!(validate(bad), Err(Invalid::Name("a b".into())));
+}
+
+#[test]
 fn nesting_is_limited() {
     let mut e = yes();
     for _ in 0..300 {
@@ -295,13 +366,22 @@ proptest! {
             if valid.params == sample().params {
                 let _ = interp::run(&valid, &mut args, 0, 4, 10_000);
             }
-            let _ = (access(&valid), print(&valid));
+            let _ = access(&valid);
+            prop_assert_eq!(&parse(&print(&valid)).unwrap(), &*valid);
         }
     }
 
     #[test]
+    fn any_text_never_panics(at in 0usize..2000, with in "[a-z0-9%@$.(){} =,-]{0,4}") {
+        let mut text = print(&sample());
+        let at = at % text.len();
+        text.insert_str(at, &with);
+        let _ = parse(&text);
+    }
+
+    #[test]
     fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        let mut whole = b"HSIR\x01".to_vec();
+        let mut whole = b"HSIR\x02".to_vec();
         whole.extend(bytes);
         let _ = read(&whole);
     }

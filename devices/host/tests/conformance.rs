@@ -145,6 +145,7 @@ fn module(params: &[ParamKind], locals: &[Type], body: Vec<Stmt>) -> Valid {
         name: "conformance".into(),
         params: params.iter().map(param).collect(),
         locals: all,
+        arrays: vec![],
         prelude: vec![],
         index: LocalId(0),
         body,

@@ -132,6 +132,7 @@ impl<'a> Lower<'a> {
             name: self.section.item.sig.ident.to_string(),
             params: params.collect(),
             locals: locals.collect(),
+            arrays: Vec::new(),
             prelude,
             index: LocalId(0),
             body,

@@ -2,12 +2,14 @@
 
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{
-    self, AbiParam, Block, BlockArg, InstBuilder, MemFlagsData, Signature, Value as Ssa, types,
+    self, AbiParam, Block, BlockArg, InstBuilder, MemFlagsData, Signature, StackSlot,
+    StackSlotData, StackSlotKind, Value as Ssa, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use hotsled_ir::{
-    BinOp, CmpOp, Elem, Expr, LocalId, Module, ParamId, ParamKind, Stmt, Type, UnOp, Valid, Value,
+    ArrayId, BinOp, CmpOp, Elem, Expr, LocalId, Module, ParamId, ParamKind, Stmt, Type, UnOp,
+    Valid, Value,
 };
 
 /// What a parameter became: two words of the argument block.
@@ -25,6 +27,7 @@ pub(crate) struct Body<'a, 'f> {
     module: &'a Module,
     slots: Vec<Slot>,
     locals: Vec<Variable>,
+    arrays: Vec<StackSlot>,
     base: Ssa,
     end: Ssa,
     /// Returns 1.
@@ -61,12 +64,22 @@ impl<'a, 'f> Body<'a, 'f> {
             .iter()
             .map(|l| builder.declare_var(clif(l.ty)))
             .collect();
+        let arrays = module.arrays.iter().map(|a| {
+            let bytes = a.len * clif(a.ty).bytes();
+            builder.create_sized_stack_slot(StackSlotData::new(
+                StackSlotKind::ExplicitSlot,
+                bytes,
+                3,
+            ))
+        });
+        let arrays = arrays.collect();
         let fault = builder.create_block();
         Self {
             builder,
             module,
             slots,
             locals,
+            arrays,
             base,
             end,
             fault,
@@ -164,6 +177,13 @@ impl<'a, 'f> Body<'a, 'f> {
             Stmt::Break => self.leave(self.loops.last().expect("validated: inside a loop").0),
             Stmt::Continue => self.leave(self.loops.last().expect("validated: inside a loop").1),
             Stmt::Fault => self.leave(self.fault),
+            Stmt::Fill(array, value) => self.fill(*array, value),
+            Stmt::SetElement(array, index, value) => {
+                let (index, value) = (self.expr(index), self.expr(value));
+                let address = self.array_element(*array, index);
+                let flags = MemFlagsData::trusted();
+                self.builder.ins().store(flags, value, address, 0);
+            }
         }
     }
 
@@ -195,7 +215,7 @@ impl<'a, 'f> Body<'a, 'f> {
         self.jump(head);
         self.switch(head);
         let at = self.builder.use_var(counter);
-        let below = if signed(ty) {
+        let below = if ty.is_signed() {
             IntCC::SignedLessThan
         } else {
             IntCC::UnsignedLessThan
@@ -235,6 +255,41 @@ impl<'a, 'f> Body<'a, 'f> {
             .ins()
             .ishl_imm_u(index, i64::from(size.trailing_zeros()));
         self.builder.ins().iadd(slot.word, offset)
+    }
+
+    /// Address of an element of a local array; faults when the index is not below its length.
+    fn array_element(&mut self, id: ArrayId, index: Ssa) -> Ssa {
+        let array = &self.module.arrays[usize::from(id.0)];
+        let (size, len) = (clif(array.ty).bytes(), i64::from(array.len));
+        let ins = self.builder.ins();
+        let inside = ins.icmp_imm_u(IntCC::UnsignedLessThan, index, len);
+        self.check(inside);
+        let slot = self.arrays[usize::from(id.0)];
+        let start = self.builder.ins().stack_addr(types::I64, slot, 0);
+        let offset = self.builder.ins().imul_imm_s(index, i64::from(size));
+        self.builder.ins().iadd(start, offset)
+    }
+
+    fn fill(&mut self, id: ArrayId, value: &Expr) {
+        let value = self.expr(value);
+        let array = &self.module.arrays[usize::from(id.0)];
+        let (size, slot) = (clif(array.ty).bytes(), self.arrays[usize::from(id.0)]);
+        let start = self.builder.ins().stack_addr(types::I64, slot, 0);
+        let last = i64::from(array.len * size);
+        let end = self.builder.ins().iadd_imm_s(start, last);
+        let (turn, done) = (self.block(), self.block());
+        self.builder.append_block_param(turn, types::I64);
+        self.builder.ins().jump(turn, &[BlockArg::Value(start)]);
+        self.switch(turn);
+        let at = self.builder.block_params(turn)[0];
+        let flags = MemFlagsData::trusted();
+        self.builder.ins().store(flags, value, at, 0);
+        let next = self.builder.ins().iadd_imm_s(at, i64::from(size));
+        let more = self.builder.ins().icmp(IntCC::UnsignedLessThan, next, end);
+        self.builder
+            .ins()
+            .brif(more, turn, &[BlockArg::Value(next)], done, &[]);
+        self.switch(done);
     }
 
     /// Goes on if `condition` holds, faults otherwise.
@@ -283,7 +338,10 @@ impl<'a, 'f> Body<'a, 'f> {
                 self.ty(a)
             }
             Expr::Compare(..) | Expr::And(..) | Expr::Or(..) => Type::Bool,
-            Expr::Cast(ty, _) => *ty,
+            Expr::Cast(ty, _) | Expr::Bits(ty, _) => *ty,
+            Expr::MulAdd(a, _, _) => self.ty(a),
+            Expr::Element(array, _) => self.module.arrays[usize::from(array.0)].ty,
+            Expr::Call(..) => unreachable!("validated: linked"),
         }
     }
 
@@ -335,6 +393,24 @@ impl<'a, 'f> Body<'a, 'f> {
                 let (from, a) = (self.ty(a), self.expr(a));
                 self.cast(from, *to, a)
             }
+            Expr::Bits(to, a) => {
+                let a = self.expr(a);
+                let flags = MemFlagsData::new();
+                self.builder.ins().bitcast(clif(*to), flags, a)
+            }
+            Expr::MulAdd(a, b, c) => {
+                let ty = self.ty(a);
+                let args = [self.expr(a), self.expr(b), self.expr(c)];
+                self.mul_add(ty, args)
+            }
+            Expr::Element(array, index) => {
+                let index = self.expr(index);
+                let address = self.array_element(*array, index);
+                let ty = clif(self.module.arrays[usize::from(array.0)].ty);
+                let flags = MemFlagsData::trusted();
+                self.builder.ins().load(ty, flags, address, 0)
+            }
+            Expr::Call(..) => unreachable!("validated: linked"),
         }
     }
 
@@ -378,7 +454,7 @@ impl<'a, 'f> Body<'a, 'f> {
     }
 
     fn unary(&mut self, op: UnOp, ty: Type, a: Ssa) -> Ssa {
-        let float = float(ty);
+        let float = ty.is_float();
         let ins = self.builder.ins();
         match op {
             UnOp::Neg if float => ins.fneg(a),
@@ -392,6 +468,8 @@ impl<'a, 'f> Body<'a, 'f> {
             UnOp::Ceil => ins.ceil(a),
             UnOp::Trunc => ins.trunc(a),
             UnOp::Round => self.round(ty, a),
+            UnOp::LeadingZeros => ins.clz(a),
+            UnOp::CountOnes => ins.popcnt(a),
         }
     }
 
@@ -420,7 +498,7 @@ impl<'a, 'f> Body<'a, 'f> {
     }
 
     fn binary(&mut self, op: BinOp, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        if float(ty) {
+        if ty.is_float() {
             self.float_binary(op, ty, a, b)
         } else {
             self.integer_binary(op, ty, a, b)
@@ -495,30 +573,39 @@ impl<'a, 'f> Body<'a, 'f> {
         result
     }
 
-    /// Calls the device's own remainder routine, whose address is part of the code.
     fn remainder(&mut self, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        let address = if ty == Type::F64 {
-            remainder_f64 as *const () as i64
+        let routine = if ty == Type::F64 {
+            remainder_f64 as *const ()
         } else {
-            remainder_f32 as *const () as i64
+            remainder_f32 as *const ()
         };
+        self.routine(routine, ty, &[a, b])
+    }
+
+    fn mul_add(&mut self, ty: Type, args: [Ssa; 3]) -> Ssa {
+        let routine = if ty == Type::F64 {
+            mul_add_f64 as *const ()
+        } else {
+            mul_add_f32 as *const ()
+        };
+        self.routine(routine, ty, &args)
+    }
+
+    /// Calls a routine of the device, whose address is part of the code; operands and result are of
+    /// one type.
+    fn routine(&mut self, routine: *const (), ty: Type, args: &[Ssa]) -> Ssa {
         let mut signature = Signature::new(self.convention);
-        let value = clif(ty);
-        signature
-            .params
-            .extend([AbiParam::new(value), AbiParam::new(value)]);
-        signature.returns.push(AbiParam::new(value));
+        let value = AbiParam::new(clif(ty));
+        signature.params.extend(args.iter().map(|_| value));
+        signature.returns.push(value);
         let signature = self.builder.import_signature(signature);
-        let address = self.builder.ins().iconst(types::I64, address);
-        let call = self
-            .builder
-            .ins()
-            .call_indirect(signature, address, &[a, b]);
+        let address = self.builder.ins().iconst(types::I64, routine as i64);
+        let call = self.builder.ins().call_indirect(signature, address, args);
         self.builder.inst_results(call)[0]
     }
 
     fn integer_binary(&mut self, op: BinOp, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        let signed = signed(ty);
+        let signed = ty.is_signed();
         if matches!(op, BinOp::Div | BinOp::Rem) {
             return self.divide(op, ty, a, b);
         }
@@ -545,7 +632,7 @@ impl<'a, 'f> Body<'a, 'f> {
     fn divide(&mut self, op: BinOp, ty: Type, a: Ssa, b: Ssa) -> Ssa {
         let nonzero = self.builder.ins().icmp_imm_s(IntCC::NotEqual, b, 0);
         self.check(nonzero);
-        if !signed(ty) {
+        if !ty.is_signed() {
             let ins = self.builder.ins();
             return if op == BinOp::Div {
                 ins.udiv(a, b)
@@ -579,7 +666,7 @@ impl<'a, 'f> Body<'a, 'f> {
     }
 
     fn compare(&mut self, op: CmpOp, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        if float(ty) {
+        if ty.is_float() {
             let cc = match op {
                 CmpOp::Eq => FloatCC::Equal,
                 CmpOp::Ne => FloatCC::NotEqual,
@@ -590,7 +677,7 @@ impl<'a, 'f> Body<'a, 'f> {
             };
             return self.builder.ins().fcmp(cc, a, b);
         }
-        let cc = match (op, signed(ty)) {
+        let cc = match (op, ty.is_signed()) {
             (CmpOp::Eq, _) => IntCC::Equal,
             (CmpOp::Ne, _) => IntCC::NotEqual,
             (CmpOp::Lt, true) => IntCC::SignedLessThan,
@@ -608,16 +695,16 @@ impl<'a, 'f> Body<'a, 'f> {
     fn cast(&mut self, from: Type, to: Type, a: Ssa) -> Ssa {
         let (source, target) = (clif(from), clif(to));
         let ins = self.builder.ins();
-        match (float(from), float(to)) {
+        match (from.is_float(), to.is_float()) {
             _ if source == target => a,
             (true, true) if target == types::F64 => ins.fpromote(target, a),
             (true, true) => ins.fdemote(target, a),
-            (true, false) if signed(to) => ins.fcvt_to_sint_sat(target, a),
+            (true, false) if to.is_signed() => ins.fcvt_to_sint_sat(target, a),
             (true, false) => ins.fcvt_to_uint_sat(target, a),
-            (false, true) if signed(from) => ins.fcvt_from_sint(target, a),
+            (false, true) if from.is_signed() => ins.fcvt_from_sint(target, a),
             (false, true) => ins.fcvt_from_uint(target, a),
             (false, false) if target.bits() < source.bits() => ins.ireduce(target, a),
-            (false, false) if signed(from) => ins.sextend(target, a),
+            (false, false) if from.is_signed() => ins.sextend(target, a),
             (false, false) => ins.uextend(target, a),
         }
     }
@@ -625,6 +712,14 @@ impl<'a, 'f> Body<'a, 'f> {
 
 extern "C" fn remainder_f32(a: f32, b: f32) -> f32 {
     a % b
+}
+
+extern "C" fn mul_add_f32(a: f32, b: f32, c: f32) -> f32 {
+    a.mul_add(b, c)
+}
+
+extern "C" fn mul_add_f64(a: f64, b: f64, c: f64) -> f64 {
+    a.mul_add(b, c)
 }
 
 extern "C" fn remainder_f64(a: f64, b: f64) -> f64 {
@@ -653,12 +748,4 @@ fn clif(ty: Type) -> ir::Type {
         Type::F32 => types::F32,
         Type::F64 => types::F64,
     }
-}
-
-fn float(ty: Type) -> bool {
-    matches!(ty, Type::F32 | Type::F64)
-}
-
-fn signed(ty: Type) -> bool {
-    matches!(ty, Type::I32 | Type::I64)
 }
