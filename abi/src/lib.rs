@@ -14,8 +14,8 @@ pub use addr::{Generation, SiteAddr, SiteId, TargetAddr};
 pub use args::{ArgBlock, ArgSlot, EntryFn};
 pub use insn::{INT3, JMP8_LEN, NOP8, SLED_LEN, jmp_word, nop_word};
 pub use record::{
-    RECORD_ALIGN, RECORD_MAGIC, RECORD_VERSION, RecordError, RecordView, assemble, fnv1a,
-    record_len,
+    RECORD_ALIGN, RECORD_MAGIC, RECORD_VERSION, RecordError, RecordView, assemble, concat,
+    concat_len, fnv1a, record_len,
 };
 pub use section::{
     RECORDS_SECTION, SITES_SECTION, SITES_START_SYMBOL, SITES_STOP_SYMBOL, TEXT_SECTION,

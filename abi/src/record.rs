@@ -58,6 +58,34 @@ pub const fn assemble<const N: usize>(path: &str, module: &[u8]) -> [u8; N] {
     out
 }
 
+/// Bytes of several parts together.
+pub const fn concat_len(parts: &[&[u8]]) -> usize {
+    let mut len = 0;
+    let mut i = 0;
+    while i < parts.len() {
+        len += parts[i].len();
+        i += 1;
+    }
+    len
+}
+
+/// Puts parts one after the other at compile time; `N` must be their [`concat_len`].
+///
+/// # Panics
+/// When `N` does not fit the parts (a compile error where it is used).
+pub const fn concat<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
+    assert!(N == concat_len(parts));
+    let mut out = [0; N];
+    let mut at = 0;
+    let mut i = 0;
+    while i < parts.len() {
+        put(&mut out, at, parts[i]);
+        at += parts[i].len();
+        i += 1;
+    }
+    out
+}
+
 const fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
     let mut i = 0;
     while i < bytes.len() {

@@ -4,9 +4,10 @@ use hotsled_abi::{NOP8, RECORDS_SECTION, SITE_VERSION, SITES_SECTION, TEXT_SECTI
 use hotsled_ir::Elem;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
+use syn::ItemFn;
 
 use crate::infer::Ty;
-use crate::lower::Lowered;
+use crate::lower::{Hidden, Import, Lowered, LoweredFunction, len_name, turn_name};
 use crate::parse::{Kind, Options, Param, Section};
 
 /// Everything a section becomes, inside the user's own function item.
@@ -18,8 +19,9 @@ pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> Token
         statics(section, lowered, options),
         code(section, lowered),
     );
-    let slots = section.params.iter().map(slot);
-    let parallel = &section.parallel;
+    let hidden = lowered.hidden.iter().map(hidden_slot);
+    let slots = section.params.iter().map(slot).chain(hidden);
+    let parallel = &section.parallel.func;
     quote! {
         #(#attrs)* #vis #sig {
             let _: fn(::core::ops::Range<::core::primitive::usize>) -> ::core::ops::Range<::core::primitive::usize> = #parallel;
@@ -34,6 +36,10 @@ pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> Token
 
 /// The range, with the prelude that it may depend on.
 fn range(section: &Section, lowered: &Lowered) -> TokenStream {
+    let generics = section.params.iter().filter(|p| p.cpu != p.name).map(|p| {
+        let (cpu, name) = (&p.cpu, &p.name);
+        quote!(let #cpu = #name;)
+    });
     let lens = section
         .params
         .iter()
@@ -44,33 +50,86 @@ fn range(section: &Section, lowered: &Lowered) -> TokenStream {
         });
     let (prelude, (start, end)) = (&lowered.prelude, &lowered.range);
     quote! {
+        #(#generics)*
         #(#lens)*
         #prelude
         (#start)..(#end)
     }
 }
 
-fn len_name(slice: &Ident) -> Ident {
-    Ident::new(&format!("__len_{slice}"), Span::mixed_site())
-}
-
 fn slot(param: &Param) -> TokenStream {
     let name = &param.name;
-    let bits = match param.kind {
-        Kind::Input(_) => return quote!(::hotsled::__private::input_slot(#name)),
-        Kind::Own(_) => return quote!(::hotsled::__private::own_slot(#name)),
-        Kind::Scalar(Ty::F32) => quote!(#name.to_bits() as ::core::primitive::u64),
-        Kind::Scalar(Ty::F64) => quote!(#name.to_bits()),
-        Kind::Scalar(Ty::I32) => quote!(#name as ::core::primitive::u32 as ::core::primitive::u64),
-        Kind::Scalar(_) => quote!(#name as ::core::primitive::u64),
+    match param.kind {
+        Kind::Input(_) => quote!(::hotsled::__private::input_slot(#name)),
+        Kind::Own(_) => quote!(::hotsled::__private::own_slot(#name)),
+        Kind::Scalar(ty) => scalar_slot(&quote!(#name), ty),
+    }
+}
+
+/// A constant's value, with the type that its uses have.
+fn hidden_slot(hidden: &Hidden) -> TokenStream {
+    let (path, ty) = (&hidden.path, hidden.ty);
+    let name = Ident::new(ty.name(), Span::mixed_site());
+    scalar_slot(
+        &quote!({ let __constant: ::core::primitive::#name = #path; __constant }),
+        ty,
+    )
+}
+
+fn scalar_slot(value: &TokenStream, ty: Ty) -> TokenStream {
+    let bits = match ty {
+        Ty::F32 => quote!(#value.to_bits() as ::core::primitive::u64),
+        Ty::F64 => quote!(#value.to_bits()),
+        Ty::I32 => quote!(#value as ::core::primitive::u32 as ::core::primitive::u64),
+        _ => quote!(#value as ::core::primitive::u64),
     };
     quote!(::hotsled::__private::ArgSlot::scalar(#bits))
+}
+
+/// The module's bytes, those of the functions it calls behind them.
+fn linked(own: &[u8], imports: &[Import]) -> TokenStream {
+    let own = Literal::byte_string(own);
+    if imports.is_empty() {
+        return quote!(#own);
+    }
+    let imports = imports.iter().map(Import::bytes);
+    quote! {{
+        const __PARTS: &[&[::core::primitive::u8]] = &[#own, #(#imports),*];
+        &::hotsled::__private::concat::<{ ::hotsled::__private::concat_len(__PARTS) }>(__PARTS)
+    }}
+}
+
+/// A helper: the function, and beside it an empty type of the same name that holds its bytes, so that
+/// whoever imports the one has the other.
+pub fn helper(item: &ItemFn, lowered: &LoweredFunction) -> TokenStream {
+    let (attrs, vis, sig, body) = (&item.attrs, &item.vis, &item.sig, &lowered.body);
+    let name = &sig.ident;
+    let bytes = linked(
+        &hotsled_ir::encode_function(&lowered.function),
+        &lowered.imports,
+    );
+    quote! {
+        #(#attrs)*
+        #[inline]
+        #[allow(unused_parens, unused_braces, clippy::all)]
+        #vis #sig #body
+
+        #[doc(hidden)]
+        #[allow(non_camel_case_types)]
+        #vis enum #name {}
+        impl #name {
+            #[doc(hidden)]
+            pub const __HOTSLED_FUNCTION: &'static [::core::primitive::u8] = #bytes;
+        }
+    }
 }
 
 /// Record and cell.
 fn statics(section: &Section, lowered: &Lowered, options: &Options) -> TokenStream {
     let name = section.item.sig.ident.to_string();
-    let module = Literal::byte_string(&hotsled_ir::encode(&lowered.module));
+    let imports = lowered.imports.len() as u16;
+    let own = hotsled_ir::encode_unlinked(&lowered.module, imports);
+    let module = linked(&own, &lowered.imports);
     let flags = if options.pinned {
         quote!(::hotsled::__private::FLAG_PINNED_CPU)
     } else {
@@ -199,7 +258,8 @@ fn grain(section: &Section, lowered: &Lowered) -> TokenStream {
         .filter(|p| matches!(p.kind, Kind::Own(_)))
         .map(|p| &p.name)
         .collect();
-    let (index, prelude, body) = (&section.index, &lowered.prelude, &lowered.body);
+    let (index, label) = (&section.parallel.index, &section.parallel.label);
+    let (prelude, body, k) = (&lowered.prelude, &lowered.body, turn_name());
     quote! {
         fn __grain(#(#params,)* __start: ::core::primitive::usize, __end: ::core::primitive::usize) {
             let __count = __end - __start;
@@ -214,8 +274,8 @@ fn grain(section: &Section, lowered: &Lowered) -> TokenStream {
         #[allow(unused_variables, unused_mut, unused_assignments, unused_parens, unused_braces, clippy::all)]
         fn __indices(#(#params,)* __start: ::core::primitive::usize, __count: ::core::primitive::usize) {
             #prelude
-            for __k in 0..__count {
-                let #index = __start + __k;
+            #label for #k in 0..__count {
+                let #index = __start + #k;
                 #body
             }
         }
@@ -223,7 +283,7 @@ fn grain(section: &Section, lowered: &Lowered) -> TokenStream {
 }
 
 fn declare(param: &Param) -> TokenStream {
-    let name = &param.name;
+    let name = &param.cpu;
     match param.kind {
         Kind::Scalar(ty) => {
             let ty = Ident::new(ty.name(), Span::mixed_site());
@@ -241,7 +301,7 @@ fn declare(param: &Param) -> TokenStream {
 }
 
 fn pass(param: &Param) -> TokenStream {
-    let name = &param.name;
+    let name = &param.cpu;
     match param.kind {
         Kind::Own(_) => {
             let len = len_name(name);

@@ -15,10 +15,16 @@ pub enum Ty {
     F64,
     /// Storage only: no arithmetic.
     U8,
+    /// Storage only.
+    I8,
+    /// Storage only.
+    U16,
+    /// Storage only.
+    I16,
 }
 
 impl Ty {
-    pub const ALL: [Ty; 9] = [
+    pub const ALL: [Ty; 12] = [
         Ty::Bool,
         Ty::I32,
         Ty::U32,
@@ -28,6 +34,9 @@ impl Ty {
         Ty::F32,
         Ty::F64,
         Ty::U8,
+        Ty::I8,
+        Ty::U16,
+        Ty::I16,
     ];
 
     /// Its name in Rust.
@@ -42,6 +51,9 @@ impl Ty {
             Ty::F32 => "f32",
             Ty::F64 => "f64",
             Ty::U8 => "u8",
+            Ty::I8 => "i8",
+            Ty::U16 => "u16",
+            Ty::I16 => "i16",
         }
     }
 
@@ -53,8 +65,8 @@ impl Ty {
     pub const fn ir(self) -> Type {
         match self {
             Ty::Bool => Type::Bool,
-            Ty::I32 => Type::I32,
-            Ty::U32 | Ty::U8 => Type::U32,
+            Ty::I32 | Ty::I8 | Ty::I16 => Type::I32,
+            Ty::U32 | Ty::U8 | Ty::U16 => Type::U32,
             Ty::I64 => Type::I64,
             Ty::U64 | Ty::Usize => Type::U64,
             Ty::F32 => Type::F32,
@@ -63,13 +75,32 @@ impl Ty {
     }
 
     /// Type of a slice's element in Rust.
-    pub fn of(elem: Elem) -> Ty {
+    pub const fn of(elem: Elem) -> Ty {
         match elem {
+            Elem::F32 => Ty::F32,
+            Elem::F64 => Ty::F64,
+            Elem::I32 => Ty::I32,
+            Elem::U32 => Ty::U32,
+            Elem::I64 => Ty::I64,
+            Elem::U64 => Ty::U64,
             Elem::U8 => Ty::U8,
-            other => Ty::ALL
-                .into_iter()
-                .find(|t| *t != Ty::Usize && *t != Ty::U8 && t.ir() == other.value_type())
-                .expect("every value type"),
+            Elem::I8 => Ty::I8,
+            Elem::U16 => Ty::U16,
+            Elem::I16 => Ty::I16,
+        }
+    }
+
+    /// A narrow integer, which is stored and converted and nothing else.
+    pub const fn is_storage(self) -> bool {
+        matches!(self, Ty::U8 | Ty::I8 | Ty::U16 | Ty::I16)
+    }
+
+    /// The unsigned integer of a number's width.
+    pub const fn unsigned(self) -> Ty {
+        match self {
+            Ty::I64 | Ty::U64 | Ty::F64 => Ty::U64,
+            Ty::Usize => Ty::Usize,
+            _ => Ty::U32,
         }
     }
 
@@ -101,13 +132,16 @@ pub enum Term {
 pub enum Class {
     Integer,
     Float,
+    /// Of a name whose declaration the macro cannot see.
+    Any,
 }
 
 impl Class {
     fn takes(self, ty: Ty) -> bool {
         match self {
-            Class::Integer => ty.is_integer() || ty == Ty::U8,
+            Class::Integer => ty.is_integer() || ty.is_storage(),
             Class::Float => ty.is_float(),
+            Class::Any => true,
         }
     }
 }
@@ -196,10 +230,24 @@ impl Infer {
             }
             (Term::Var(a), Term::Var(b)) if a == b => true,
             (Term::Var(a), Term::Var(b)) => {
-                let same = matches!((self.slots[a], self.slots[b]), (Slot::Open(x), Slot::Open(y)) if x == y);
-                self.slots[a] = Slot::Bound(Term::Var(b));
-                same
+                let (Slot::Open(x), Slot::Open(y)) = (self.slots[a], self.slots[b]) else {
+                    unreachable!("find gives open variables")
+                };
+                let (from, to) = if y == Class::Any { (b, a) } else { (a, b) };
+                self.slots[from] = Slot::Bound(Term::Var(to));
+                x == y || x == Class::Any || y == Class::Any
             }
+        }
+    }
+
+    /// What a term may still become, if it is not known.
+    pub fn open(&self, term: Term) -> Option<Class> {
+        match self.find(term) {
+            Term::Var(n) => match self.slots[n] {
+                Slot::Open(class) => Some(class),
+                Slot::Bound(_) => None,
+            },
+            _ => None,
         }
     }
 
@@ -210,6 +258,7 @@ impl Infer {
             Term::Wrong => "something else".into(),
             Term::Var(n) => match self.slots[n] {
                 Slot::Open(Class::Float) => "a float".into(),
+                Slot::Open(Class::Any) => "a value of unknown type".into(),
                 _ => "an integer".into(),
             },
         }

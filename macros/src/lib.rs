@@ -10,6 +10,7 @@ mod parse;
 
 use proc_macro::TokenStream;
 use quote::quote;
+use syn::spanned::Spanned;
 
 /// Makes the `for i in parallel(a..b)` loop of a function a section.
 ///
@@ -44,4 +45,36 @@ fn build(
         unreachable!("what is missing has left an error")
     };
     Ok(expand::section(&section, &lowered, &options))
+}
+
+/// Makes a function of scalars callable from sections, also those of other crates.
+///
+/// Its body is of the section language and ends with its value. Called elsewhere it is an ordinary
+/// function, with the section language's arithmetic.
+#[proc_macro_attribute]
+pub fn device_fn(args: TokenStream, item: TokenStream) -> TokenStream {
+    let original: proc_macro2::TokenStream = item.clone().into();
+    match build_function(args.into(), item.into()) {
+        Ok(tokens) => tokens.into(),
+        Err(errors) => {
+            let errors = errors.into_compile_error();
+            quote!(#original #errors).into()
+        }
+    }
+}
+
+fn build_function(
+    args: proc_macro2::TokenStream,
+    item: proc_macro2::TokenStream,
+) -> syn::Result<proc_macro2::TokenStream> {
+    let mut errors = parse::Errors::default();
+    if !args.is_empty() {
+        errors.add(args.span(), "`device_fn` takes no arguments");
+    }
+    let item: syn::ItemFn = syn::parse2(item)?;
+    parse::helper_signature(&item, &mut errors);
+    let lowered = errors.keep(lower::function(&item, lower::Names::default()));
+    errors.finish()?;
+    let lowered = lowered.expect("what is missing has left an error");
+    Ok(expand::helper(&item, &lowered))
 }

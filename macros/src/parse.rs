@@ -3,7 +3,7 @@
 use hotsled_ir::Elem;
 use proc_macro2::{Span, TokenStream};
 use syn::spanned::Spanned;
-use syn::{Block, Error, Expr, FnArg, Ident, ItemFn, Pat, Result, Stmt, Type};
+use syn::{Block, Error, Expr, FnArg, Ident, ItemFn, Label, Pat, Result, Stmt, Type};
 
 use crate::infer::Ty;
 
@@ -42,7 +42,10 @@ pub enum Kind {
 
 /// A parameter.
 pub struct Param {
+    /// As the user wrote it.
     pub name: Ident,
+    /// Its name in CPU code.
+    pub cpu: Ident,
     pub kind: Kind,
 }
 
@@ -52,9 +55,15 @@ pub struct Section {
     pub params: Vec<Param>,
     /// Statements before the loop.
     pub prelude: Vec<Stmt>,
+    pub parallel: Parallel,
+}
+
+/// `'label: for index in parallel(start..end) { body }`.
+pub struct Parallel {
+    pub label: Option<Label>,
     pub index: Ident,
     /// `parallel`, as the user wrote its path.
-    pub parallel: Expr,
+    pub func: Expr,
     pub start: Expr,
     pub end: Expr,
     pub body: Block,
@@ -67,19 +76,17 @@ pub fn section(item: ItemFn, errors: &mut Errors) -> Option<Section> {
         .sig
         .inputs
         .iter()
-        .map(|arg| errors.keep(param(arg)))
+        .map(param)
+        .chain(item.sig.generics.params.iter().filter_map(generic))
+        .map(|param| errors.keep(param))
         .collect();
     let parts = errors.keep(split(&item));
     let params = params.into_iter().collect::<Option<_>>()?;
-    let (prelude, (index, parallel, start, end, body)) = parts?;
+    let (prelude, parallel) = parts?;
     Some(Section {
         params,
         prelude,
-        index,
         parallel,
-        start,
-        end,
-        body,
         item,
     })
 }
@@ -114,39 +121,40 @@ impl Errors {
 
 fn check_signature(item: &ItemFn, errors: &mut Errors) {
     let sig = &item.sig;
-    let mut refuse = |span: Option<Span>, what: &str| {
-        if let Some(span) = span {
-            errors.add(span, what);
-        }
-    };
-    refuse(
-        sig.asyncness.map(|t| t.span()),
-        "a section is not async; call it from a blocking thread",
-    );
-    refuse(sig.constness.map(|t| t.span()), "a section cannot be const");
-    refuse(
-        sig.unsafety.map(|t| t.span()),
-        "a section is a safe function",
-    );
-    refuse(
-        sig.abi.as_ref().map(Spanned::span),
-        "a section has Rust's own calling convention",
-    );
-    let generic = sig
-        .generics
-        .params
-        .iter()
-        .find(|p| !matches!(p, syn::GenericParam::Lifetime(_)));
-    refuse(
-        generic.map(Spanned::span),
-        "a section is not generic; write one function per type",
-    );
+    plain_function(sig, "a section", errors);
     if let syn::ReturnType::Type(_, ty) = &sig.output {
         errors.add(
             ty.span(),
             "a section returns nothing; write results to a `&mut [T]` parameter",
         );
     }
+}
+
+/// Names everything in the signature of a helper that is not a helper's.
+pub fn helper_signature(item: &ItemFn, errors: &mut Errors) {
+    plain_function(&item.sig, "a helper", errors);
+    if let Some(generic) = item.sig.generics.params.first() {
+        let help = "a helper is not generic; write one function per type";
+        errors.add(generic.span(), help);
+    }
+}
+
+fn plain_function(sig: &syn::Signature, what: &str, errors: &mut Errors) {
+    let mut refuse = |span: Option<Span>, why: &str| {
+        if let Some(span) = span {
+            errors.add(span, format!("{what} {why}"));
+        }
+    };
+    refuse(
+        sig.asyncness.map(|t| t.span()),
+        "is not async; call it from a blocking thread",
+    );
+    refuse(sig.constness.map(|t| t.span()), "cannot be const");
+    refuse(sig.unsafety.map(|t| t.span()), "is a safe function");
+    refuse(
+        sig.abi.as_ref().map(Spanned::span),
+        "has Rust's own calling convention",
+    );
 }
 
 fn param(arg: &FnArg) -> Result<Param> {
@@ -170,8 +178,28 @@ fn param(arg: &FnArg) -> Result<Param> {
     }
     Ok(Param {
         name: pat.ident.clone(),
+        cpu: pat.ident.clone(),
         kind: kind(&arg.ty)?,
     })
+}
+
+/// A const generic enters as a scalar; inner functions know it by another name, since they cannot
+/// name what is generic around them.
+fn generic(param: &syn::GenericParam) -> Option<Result<Param>> {
+    let param = match param {
+        syn::GenericParam::Lifetime(_) => return None,
+        syn::GenericParam::Const(param) => param,
+        other => {
+            let help = "a section is generic over consts only; write one function per type";
+            return Some(Err(Error::new(other.span(), help)));
+        }
+    };
+    let cpu = Ident::new(&format!("__const_{}", param.ident), Span::mixed_site());
+    Some(kind(&param.ty).map(|kind| Param {
+        name: param.ident.clone(),
+        cpu,
+        kind,
+    }))
 }
 
 fn kind(ty: &Type) -> Result<Kind> {
@@ -190,11 +218,11 @@ fn kind(ty: &Type) -> Result<Kind> {
         ));
     }
     match type_name(ty).as_deref().and_then(Ty::named) {
-        Some(Ty::U8) | None => Err(Error::new(
+        Some(ty) if !ty.is_storage() => Ok(Kind::Scalar(ty)),
+        _ => Err(Error::new(
             ty.span(),
             "a section's scalar is f32, f64, i32, u32, i64, u64, usize or bool",
         )),
-        Some(ty) => Ok(Kind::Scalar(ty)),
     }
 }
 
@@ -215,17 +243,18 @@ fn elem(ty: &Type) -> Result<Elem> {
         Some("i64") => Elem::I64,
         Some("u64") => Elem::U64,
         Some("u8") => Elem::U8,
+        Some("i8") => Elem::I8,
+        Some("u16") => Elem::U16,
+        Some("i16") => Elem::I16,
         _ => {
-            let help = "elements of a section's slices are f32, f64, i32, u32, i64, u64 or u8";
+            let help = "elements of a section's slices are f32, f64, i32, u32, i64, u64, i16, u16, i8 or u8";
             return Err(Error::new(ty.span(), help));
         }
     };
     Ok(elem)
 }
 
-type Loop = (Ident, Expr, Expr, Expr, Block);
-
-fn split(item: &ItemFn) -> Result<(Vec<Stmt>, Loop)> {
+fn split(item: &ItemFn) -> Result<(Vec<Stmt>, Parallel)> {
     let stmts = &item.block.stmts;
     let is_parallel = |s: &Stmt| matches!(s, Stmt::Expr(Expr::ForLoop(f), _) if parallel_range(&f.expr).is_some());
     let Some(at) = stmts.iter().position(is_parallel) else {
@@ -261,7 +290,7 @@ fn parallel_range(expr: &Expr) -> Option<(&Expr, &Expr)> {
     (named && call.args.len() == 1).then(|| (&*call.func, &call.args[0]))
 }
 
-fn parallel_loop(for_loop: &syn::ExprForLoop) -> Result<Loop> {
+fn parallel_loop(for_loop: &syn::ExprForLoop) -> Result<Parallel> {
     let (func, range) = parallel_range(&for_loop.expr).expect("checked by the caller");
     let Pat::Ident(index) = &*for_loop.pat else {
         return Err(Error::new(
@@ -283,11 +312,12 @@ fn parallel_loop(for_loop: &syn::ExprForLoop) -> Result<Loop> {
             "parallel takes `start..end` with both ends and without `=`",
         ));
     };
-    Ok((
-        index.ident.clone(),
-        func.clone(),
-        (**start).clone(),
-        (**end).clone(),
-        for_loop.body.clone(),
-    ))
+    Ok(Parallel {
+        label: for_loop.label.clone(),
+        index: index.ident.clone(),
+        func: func.clone(),
+        start: (**start).clone(),
+        end: (**end).clone(),
+        body: for_loop.body.clone(),
+    })
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Instant;
 
-pub use hotsled_abi::{ArgBlock, ArgSlot, assemble, record_len};
+pub use hotsled_abi::{ArgBlock, ArgSlot, assemble, concat, concat_len, record_len};
 pub use hotsled_ir::math;
 
 pub use crate::cell::{FLAG_PINNED_CPU, SectionCell};

@@ -57,4 +57,4 @@ pub fn parallel(range: Range<usize>) -> Range<usize> {
     range
 }
 
-pub use hotsled_macros::section;
+pub use hotsled_macros::{device_fn, section};

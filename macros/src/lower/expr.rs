@@ -1,14 +1,14 @@
 //! Expressions.
 
-use hotsled_ir::{BinOp as IrOp, CmpOp, Expr as Ir, Type, UnOp, Value};
+use hotsled_ir::{BinOp as IrOp, CmpOp, Expr as Ir, LocalId, ParamId, Type, UnOp, Value};
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{BinOp, Block, Expr, ExprBinary, Lit, Stmt};
+use syn::{BinOp, Block, Expr, ExprBinary, Ident, Lit, Stmt};
 
 use super::{Lower, Name, Typed};
 use crate::infer::{Class, Term, Ty};
-use crate::parse::{Kind, type_name};
+use crate::parse::Kind;
 
 impl Lower<'_> {
     /// An expression of a given type.
@@ -39,6 +39,9 @@ impl Lower<'_> {
             Expr::Index(index) => self.index(index),
             Expr::MethodCall(call) => self.method(call),
             Expr::If(branch) => self.choice(branch),
+            Expr::Match(found) => self.match_value(found),
+            Expr::Call(call) => self.call(call),
+            Expr::Field(field) => self.part_value(field),
             Expr::Block(block) if block.label.is_none() => self.value_block(&block.block, span),
             other => {
                 let (what, instead) = unsupported(other);
@@ -74,7 +77,13 @@ impl Lower<'_> {
                 }
             }
             Lit::Int(int) => {
-                let digits = int.base10_digits().parse::<u128>();
+                // A literal of a pattern holds its own sign.
+                let text = int.base10_digits();
+                let (negative, text) = match text.strip_prefix('-') {
+                    Some(rest) => (true, rest),
+                    None => (negative, text),
+                };
+                let digits = text.parse::<u128>();
                 let term = self.suffix(int.suffix(), Class::Integer, span);
                 match digits {
                     Ok(n) => self.number(n, term, negative, span),
@@ -122,6 +131,9 @@ impl Lower<'_> {
             Ty::I64 => i64::try_from(signed).ok().map(Value::I64),
             Ty::U32 => u32::try_from(signed).ok().map(Value::U32),
             Ty::U8 => u8::try_from(signed).ok().map(|v| Value::U32(v.into())),
+            Ty::U16 => u16::try_from(signed).ok().map(|v| Value::U32(v.into())),
+            Ty::I8 => i8::try_from(signed).ok().map(|v| Value::I32(v.into())),
+            Ty::I16 => i16::try_from(signed).ok().map(|v| Value::I32(v.into())),
             Ty::U64 | Ty::Usize => u64::try_from(signed).ok().map(Value::U64),
             Ty::F32 => Some(Value::F32(signed as f32)),
             Ty::F64 => Some(Value::F64(signed as f64)),
@@ -150,16 +162,21 @@ impl Lower<'_> {
         }
     }
 
-    fn constant(&mut self, value: Value, ty: Ty, term: Term, span: Span) -> Typed {
+    pub(super) fn constant(&mut self, value: Value, ty: Ty, term: Term, span: Span) -> Typed {
+        let name = ty.name();
         let text = match value {
-            Value::F32(v) => format!("{v:?}f32"),
-            Value::F64(v) => format!("{v:?}f64"),
-            Value::I32(v) => format!("{v}i32"),
-            Value::I64(v) => format!("{v}i64"),
-            other => format!("{}{}", other.bits(), ty.name()),
+            Value::F32(v) if v.is_finite() => format!("{v:?}f32"),
+            Value::F64(v) if v.is_finite() => format!("{v:?}f64"),
+            Value::F32(_) | Value::F64(_) => {
+                format!("<::core::primitive::{name}>::from_bits({})", value.bits())
+            }
+            Value::I32(v) => format!("{v}{name}"),
+            Value::I64(v) => format!("{v}{name}"),
+            Value::Bool(v) => v.to_string(),
+            Value::U32(_) | Value::U64(_) => format!("{}{name}", value.bits()),
         };
-        let literal: TokenStream = text.parse().expect("a Rust literal");
-        let respanned = literal.into_iter().map(|mut token| {
+        let tokens: TokenStream = text.parse().expect("a Rust expression");
+        let respanned = tokens.into_iter().map(|mut token| {
             token.set_span(span);
             token
         });
@@ -174,51 +191,40 @@ impl Lower<'_> {
     fn path(&mut self, path: &syn::ExprPath) -> Typed {
         let span = path.span();
         let Some(name) = path.path.get_ident() else {
-            self.error(
-                span,
-                "paths are not values of the section language; pass it as a parameter",
-            );
-            return self.poison(span);
+            return self.constant_path(path);
+        };
+        let typed = |term, ir| Typed {
+            term,
+            ir,
+            cpu: quote!(#name),
+            span,
         };
         match self.lookup(name) {
-            Some(Name::Local(id, term, _)) => Typed {
-                term,
-                ir: Ir::Local(id),
-                cpu: quote!(#name),
-                span,
-            },
-            Some(Name::Index) => {
-                let ir = Ir::Local(hotsled_ir::LocalId(0));
-                Typed {
-                    term: Term::Known(Ty::Usize),
-                    ir,
-                    cpu: quote!(#name),
-                    span,
-                }
-            }
-            Some(Name::Param(n)) => match self.section.params[n].kind {
+            Some(Name::Local(id, term, _)) => typed(term, Ir::Local(id)),
+            Some(Name::Index) => typed(Term::Known(Ty::Usize), Ir::Local(LocalId(0))),
+            Some(Name::Param(n)) => match self.params[n].kind {
                 Kind::Scalar(ty) => {
-                    let ir = Ir::Scalar(hotsled_ir::ParamId(n as u16));
+                    let cpu = &self.params[n].cpu;
                     Typed {
-                        term: Term::Known(ty),
-                        ir,
-                        cpu: quote!(#name),
-                        span,
+                        cpu: quote!(#cpu),
+                        ..typed(Term::Known(ty), Ir::Scalar(ParamId(n as u16)))
                     }
                 }
-                _ => {
-                    self.error(
-                        span,
-                        format!("`{name}` is a slice; index it or ask for its `.len()`"),
-                    );
-                    self.poison(span)
-                }
+                _ => self.misused(span, name, "is a slice; index it or ask for its `.len()`"),
             },
+            Some(Name::Array(..)) => self.misused(span, name, "is an array; index it"),
+            Some(Name::Tuple(..)) => self.misused(span, name, "is a tuple; name a part, `.0`"),
+            None if is_constant_name(name) => self.constant_path(path),
             None => {
-                self.error(span, format!("`{name}` is not a parameter or local of this section; pass it as a parameter"));
-                self.poison(span)
+                let help = "is not a parameter or local of this section; pass it as a parameter";
+                self.misused(span, name, help)
             }
         }
+    }
+
+    fn misused(&mut self, span: Span, name: &Ident, why: &str) -> Typed {
+        self.error(span, format!("`{name}` {why}"));
+        self.poison(span)
     }
 
     fn unary(&mut self, unary: &syn::ExprUnary) -> Typed {
@@ -270,14 +276,20 @@ impl Lower<'_> {
         let Some(ty) = self.infer.known(value.term).filter(|ty| !has(*ty)) else {
             return;
         };
-        let hint = if ty == Ty::U8 {
-            "; u8 is storage: convert it first, `as u32` or `as f32`"
+        let name = ty.name();
+        let hint = if ty.is_storage() {
+            let wide = if matches!(ty, Ty::I8 | Ty::I16) {
+                "i32"
+            } else {
+                "u32"
+            };
+            format!("; {name} is storage: convert it first, `as {wide}` or `as f32`")
         } else {
-            ""
+            String::new()
         };
         self.error(
             value.span,
-            format!("{} has no {what} in the section language{hint}", ty.name()),
+            format!("{name} has no {what} in the section language{hint}"),
         );
     }
 
@@ -378,10 +390,10 @@ impl Lower<'_> {
     fn cast(&mut self, cast: &syn::ExprCast) -> Typed {
         let span = cast.span();
         let from = self.value(&cast.expr);
-        let Some(to) = type_name(&cast.ty).as_deref().and_then(Ty::named) else {
+        let Some(to) = self.named(&cast.ty) else {
             self.error(
                 cast.ty.span(),
-                "`as` converts to f32, f64, i32, u32, i64, u64, usize or u8 in a section",
+                "`as` converts to f32, f64 and the integers of 8 to 64 bits in a section",
             );
             return self.poison(span);
         };
@@ -405,6 +417,9 @@ impl Lower<'_> {
 
     fn index(&mut self, index: &syn::ExprIndex) -> Typed {
         let span = index.span();
+        if let Some(array) = self.array_name(&index.expr) {
+            return self.element(&array, index);
+        }
         let slice = match &*index.expr {
             Expr::Path(path) => path
                 .path
@@ -439,7 +454,7 @@ impl Lower<'_> {
             _ => {
                 self.error(
                     index.expr.span(),
-                    "only slice parameters are indexed in a section",
+                    "only slice parameters and local arrays are indexed in a section",
                 );
                 self.poison(span)
             }
@@ -466,7 +481,7 @@ impl Lower<'_> {
         }
     }
 
-    fn value_block(&mut self, block: &Block, span: Span) -> Typed {
+    pub(super) fn value_block(&mut self, block: &Block, span: Span) -> Typed {
         let Some((Stmt::Expr(last, None), before)) = block.stmts.split_last() else {
             self.error(span, "a block used as a value ends with an expression");
             return self.poison(span);
@@ -500,27 +515,39 @@ fn finite<F: std::str::FromStr + Copy>(digits: &str, is: fn(F) -> bool) -> Optio
     digits.parse().ok().filter(|value| is(*value))
 }
 
-/// A conversion; u8 is a u32 below 256 in the virtual ISA.
+/// A name in capitals.
+fn is_constant_name(name: &Ident) -> bool {
+    let name = name.to_string();
+    name.chars().any(char::is_uppercase) && !name.chars().any(char::is_lowercase)
+}
+
+/// A conversion; a narrow integer is a wide one within its range in the virtual ISA.
 fn cast_ir(from: Ir, source: Ty, to: Ty) -> Ir {
-    if to != Ty::U8 {
-        return if source.ir() == to.ir() {
-            from
-        } else {
-            Ir::Cast(to.ir(), Box::new(from))
-        };
-    }
-    let max = Box::new(Ir::Const(Value::U32(255)));
-    let narrow = if source.is_float() {
-        IrOp::Min
-    } else {
-        IrOp::And
-    };
-    let wide = if source.ir() == Type::U32 {
+    let wide = if source.ir() == to.ir() {
         from
     } else {
-        Ir::Cast(Type::U32, Box::new(from))
+        Ir::Cast(to.ir(), Box::new(from))
     };
-    Ir::Binary(narrow, Box::new(wide), max)
+    let bits = match to {
+        Ty::U8 | Ty::I8 => 8,
+        Ty::U16 | Ty::I16 => 16,
+        _ => return wide,
+    };
+    let binary = |op, a, b| Ir::Binary(op, Box::new(a), Box::new(Ir::Const(b)));
+    let (signed, float) = (to.ir() == Type::I32, source.is_float());
+    match (signed, float) {
+        (false, false) => binary(IrOp::And, wide, Value::U32((1 << bits) - 1)),
+        (false, true) => binary(IrOp::Min, wide, Value::U32((1 << bits) - 1)),
+        (true, false) => {
+            let rest = Value::U32(32 - bits);
+            binary(IrOp::Shr, binary(IrOp::Shl, wide, rest), rest)
+        }
+        (true, true) => {
+            let most = (1 << (bits - 1)) - 1;
+            let below = binary(IrOp::Min, wide, Value::I32(most));
+            binary(IrOp::Max, below, Value::I32(-most - 1))
+        }
+    }
 }
 
 fn comparison(op: &BinOp) -> Option<CmpOp> {
@@ -554,18 +581,19 @@ fn operator(op: &BinOp) -> Option<(IrOp, Option<TokenStream>)> {
 
 fn unsupported(expr: &Expr) -> (&'static str, &'static str) {
     match expr {
-        Expr::Call(_) => (
-            "function calls are",
-            "write the expression out, or use a method such as `.sqrt()`",
-        ),
         Expr::Macro(_) => ("macros are", "write the expression out"),
         Expr::Closure(_) => ("closures are", "write the loop out"),
         Expr::Return(_) => ("`return` is", "put the rest in `if .. { }`"),
         Expr::Reference(_) => ("references are", "use the value itself"),
-        Expr::Array(_) | Expr::Repeat(_) => ("arrays are", "pass a slice parameter"),
-        Expr::Tuple(_) => ("tuples are", "use one local each"),
-        Expr::Struct(_) | Expr::Field(_) => ("structs are", "pass scalars or slices"),
-        Expr::Match(_) => ("`match` is", "use `if`"),
+        Expr::Array(_) | Expr::Repeat(_) => (
+            "arrays inside expressions are",
+            "give it a name: `let a = [..];`",
+        ),
+        Expr::Tuple(_) => (
+            "tuples inside expressions are",
+            "take it apart: `let (a, b) = ..;`",
+        ),
+        Expr::Struct(_) => ("structs are", "pass scalars or slices"),
         Expr::Range(_) => ("ranges are values", "use them in `for k in start..end`"),
         Expr::Try(_) => (
             "`?` is",

@@ -1,27 +1,53 @@
 //! One walk over the body that checks types and builds virtual ISA and CPU code together.
 
+mod array;
+mod call;
+mod constant;
 mod expr;
+mod library;
+mod loops;
+mod matching;
 mod method;
 mod stmt;
+mod tuple;
 
 use hotsled_ir::{
-    Expr as Ir, Local, LocalId, Module, Param as IrParam, ParamId, ParamKind, Stmt as IrStmt,
+    Array, ArrayId, Expr as Ir, Function, Local, LocalId, MAX_NODES, Module, Param as IrParam,
+    ParamId, ParamKind, Stmt as IrStmt,
 };
 use proc_macro2::{Span, TokenStream};
-use syn::{Ident, Result};
+use syn::{Ident, ItemFn, Result};
 
-use crate::infer::{Infer, Term, Ty};
-use crate::parse::{Errors, Kind, Section};
+use crate::infer::{Class, Infer, Term, Ty};
+use crate::parse::{Errors, Kind, Param, Section, type_name};
+pub use call::Import;
+pub use constant::Hidden;
+use loops::Around;
+pub(crate) use stmt::{len_name, turn_name};
 
 /// What a section became.
 pub struct Lowered {
-    /// The virtual ISA.
+    /// The virtual ISA, calls unlinked.
     pub module: Module,
+    /// The functions it calls, in order.
+    pub imports: Vec<Import>,
+    /// Constants that enter as scalars, after the parameters.
+    pub hidden: Vec<Hidden>,
     /// The prelude as CPU code.
     pub prelude: TokenStream,
     /// Start and end of the range as CPU code.
     pub range: (TokenStream, TokenStream),
     /// The loop body as CPU code.
+    pub body: TokenStream,
+}
+
+/// What a helper function became.
+pub struct LoweredFunction {
+    /// The virtual ISA, calls unlinked.
+    pub function: Function,
+    /// The functions it calls, in order.
+    pub imports: Vec<Import>,
+    /// Its body as CPU code.
     pub body: TokenStream,
 }
 
@@ -38,105 +64,202 @@ pub(crate) struct Typed {
 /// # Errors
 /// All errors of the function at once.
 pub fn section(section: &Section) -> Result<Lowered> {
-    let mut first = Lower::new(section, Infer::default());
-    let tried = first.section();
-    let resolved = first.infer.resolved();
-    first.errors.finish()?;
-    drop(tried);
-    let mut second = Lower::new(section, resolved);
-    let lowered = second.section();
-    second.errors.finish()?;
-    let valid = hotsled_ir::validate(lowered.module.clone());
-    match valid {
-        Ok(_) => Ok(lowered),
-        Err(invalid) => Err(syn::Error::new(
-            section.item.sig.ident.span(),
-            format!("this section cannot be expressed in the virtual ISA: {invalid}"),
-        )),
-    }
+    let lowered = twice(|infer| {
+        let mut lower = Lower::new(&section.params, Names::default(), infer);
+        let lowered = lower.section(section);
+        (lowered, lower.infer, lower.errors)
+    })?;
+    let imports: Result<Vec<_>> = lowered.imports.iter().map(Import::stub).collect();
+    let linked = hotsled_ir::link(lowered.module.clone(), &imports?, &mut MAX_NODES.clone());
+    let valid = match linked {
+        Ok(module) => hotsled_ir::validate(module).map_err(|e| e.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let name = section.item.sig.ident.span();
+    valid.map_err(|why| {
+        syn::Error::new(
+            name,
+            format!("this section cannot be expressed in the virtual ISA: {why}"),
+        )
+    })?;
+    Ok(lowered)
+}
+
+/// Lowers a function of scalars; `names` says what its types and calls stand for.
+///
+/// # Errors
+/// All errors of the function at once.
+pub fn function(item: &ItemFn, names: Names<'_>) -> Result<LoweredFunction> {
+    twice(|infer| {
+        let mut lower = Lower::new(&[], names, infer);
+        let lowered = lower.function(item);
+        (lowered, lower.infer, lower.errors)
+    })
+}
+
+/// The first walk binds the types, the second meets known ones.
+fn twice<T>(walk: impl Fn(Infer) -> (T, Infer, Errors)) -> Result<T> {
+    let (_, infer, errors) = walk(Infer::default());
+    errors.finish()?;
+    let (lowered, _, errors) = walk(infer.resolved());
+    errors.finish()?;
+    Ok(lowered)
+}
+
+/// What names from outside stand for.
+#[derive(Clone, Copy, Default)]
+pub struct Names<'a> {
+    /// Type names of a template.
+    pub types: &'a [(&'a str, Ty)],
+    /// Calls lead into the library of the language, not to the user's helpers.
+    pub library: bool,
 }
 
 /// What a name stands for.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Name {
     Local(LocalId, Term, bool),
+    Array(ArrayId, Term, bool),
+    /// Its parts, and whether they may be assigned.
+    Tuple(Vec<(LocalId, Term)>, bool),
     Index,
     Param(usize),
 }
 
+/// A type that the rest of the function must decide.
+struct Open {
+    term: Term,
+    span: Span,
+    message: String,
+    /// A number's default type is good enough.
+    number: bool,
+}
+
 pub(crate) struct Lower<'a> {
-    pub section: &'a Section,
+    params: &'a [Param],
+    names: Names<'a>,
+    /// The loop index of a section.
+    index: Option<&'a Ident>,
     pub infer: Infer,
     pub errors: Errors,
-    pub locals: Vec<(String, Term)>,
+    locals: Vec<(String, Term)>,
+    arrays: Vec<(String, Term, u32)>,
     scopes: Vec<Vec<(String, Name)>>,
+    imports: Vec<Import>,
+    hidden: Vec<Hidden>,
+    /// Terms that must be known in the end, and what to say otherwise.
+    open: Vec<Open>,
     /// Inside the parallel loop.
     pub in_body: bool,
-    /// Loops around, within the innermost value block.
-    pub loops: usize,
+    /// Loops around, within the innermost value block; first the parallel one.
+    loops: Vec<Around>,
     /// Blocks used as values around.
     pub values: usize,
 }
 
 impl<'a> Lower<'a> {
-    fn new(section: &'a Section, infer: Infer) -> Self {
-        let index = (section.index.to_string(), Term::Known(Ty::Usize));
+    fn new(params: &'a [Param], names: Names<'a>, infer: Infer) -> Self {
         Self {
-            section,
+            params,
+            names,
+            index: None,
             infer,
             errors: Errors::default(),
-            locals: vec![index],
+            locals: Vec::new(),
+            arrays: Vec::new(),
             scopes: vec![Vec::new()],
+            imports: Vec::new(),
+            hidden: Vec::new(),
+            open: Vec::new(),
             in_body: false,
-            loops: 0,
+            loops: Vec::new(),
             values: 0,
         }
     }
 
-    fn section(&mut self) -> Lowered {
-        let section = self.section;
+    fn section(&mut self, section: &'a Section) -> Lowered {
+        let parallel = &section.parallel;
+        let index = self.new_local(&parallel.index.to_string(), Term::Known(Ty::Usize));
         for (n, param) in section.params.iter().enumerate() {
             self.bind(&param.name, Name::Param(n));
         }
         let (prelude_ir, prelude) = self.stmts(&section.prelude);
-        let start = self.expect(&section.start, Ty::Usize);
-        let end = self.expect(&section.end, Ty::Usize);
-        self.check_fresh(&section.index);
-        self.bind(&section.index, Name::Index);
+        let start = self.expect(&parallel.start, Ty::Usize);
+        let end = self.expect(&parallel.end, Ty::Usize);
+        self.check_fresh(&parallel.index);
+        self.bind(&parallel.index, Name::Index);
+        self.index = Some(&parallel.index);
         self.in_body = true;
-        let (body_ir, body) = self.block(&section.body);
-        let module = self.module(prelude_ir, body_ir);
+        let (body_ir, body) = self.parallel(parallel);
+        self.settle();
+        let name = section.item.sig.ident.to_string();
         Lowered {
-            module,
+            module: self.module(name, index, prelude_ir, body_ir),
+            imports: std::mem::take(&mut self.imports),
+            hidden: std::mem::take(&mut self.hidden),
             prelude,
             range: (start.cpu, end.cpu),
             body,
         }
     }
 
-    fn module(&self, prelude: Vec<IrStmt>, body: Vec<IrStmt>) -> Module {
+    /// Complains about what is still of unknown type after the first walk.
+    fn settle(&mut self) {
+        for open in std::mem::take(&mut self.open) {
+            match self.infer.open(open.term) {
+                Some(Class::Any) => self.error(open.span, open.message),
+                Some(_) if !open.number => self.error(open.span, open.message),
+                _ => {}
+            }
+        }
+    }
+
+    fn module(
+        &self,
+        name: String,
+        index: LocalId,
+        prelude: Vec<IrStmt>,
+        body: Vec<IrStmt>,
+    ) -> Module {
         let kind = |kind| match kind {
             Kind::Scalar(ty) => ParamKind::Scalar(Ty::ir(ty)),
             Kind::Input(elem) => ParamKind::Input(elem),
             Kind::Own(elem) => ParamKind::Own(elem),
         };
-        let params = self.section.params.iter().map(|p| IrParam {
+        let params = self.params.iter().map(|p| IrParam {
             name: p.name.to_string(),
             kind: kind(p.kind),
         });
-        let locals = self.locals.iter().map(|(name, term)| Local {
-            name: name.clone(),
-            ty: self.ty(*term).ir(),
+        let hidden = self.hidden.iter().map(|h| IrParam {
+            name: h.name.clone(),
+            kind: ParamKind::Scalar(h.ty.ir()),
         });
         Module {
-            name: self.section.item.sig.ident.to_string(),
-            params: params.collect(),
-            locals: locals.collect(),
-            arrays: Vec::new(),
+            name,
+            params: params.chain(hidden).collect(),
+            locals: self.local_list(),
+            arrays: self.array_list(),
             prelude,
-            index: LocalId(0),
+            index,
             body,
         }
+    }
+
+    fn local_list(&self) -> Vec<Local> {
+        let local = |(name, term): &(String, Term)| Local {
+            name: name.clone(),
+            ty: self.ty(*term).ir(),
+        };
+        self.locals.iter().map(local).collect()
+    }
+
+    fn array_list(&self) -> Vec<Array> {
+        let array = |(name, term, len): &(String, Term, u32)| Array {
+            name: name.clone(),
+            ty: self.ty(*term).ir(),
+            len: *len,
+        };
+        self.arrays.iter().map(array).collect()
     }
 
     /// The type of a term; a placeholder in the first walk, whose results are thrown away.
@@ -144,8 +267,40 @@ impl<'a> Lower<'a> {
         self.infer.known(term).unwrap_or(Ty::I32)
     }
 
+    /// A type by its name.
+    pub fn named(&self, ty: &syn::Type) -> Option<Ty> {
+        let name = type_name(ty)?;
+        let alias = self.names.types.iter().find(|(alias, _)| *alias == name);
+        alias.map(|(_, ty)| *ty).or_else(|| Ty::named(&name))
+    }
+
     pub fn error(&mut self, span: Span, message: impl std::fmt::Display) {
         self.errors.add(span, message);
+    }
+
+    /// A term that the rest of the function must decide.
+    pub fn open_term(&mut self, span: Span, message: String) -> Term {
+        let term = self.infer.literal(Class::Any);
+        let number = true;
+        self.open.push(Open {
+            term,
+            span,
+            message,
+            number,
+        });
+        term
+    }
+
+    /// The argument of a function that the macro cannot see: Rust would give a bare number the type
+    /// of the parameter, so it must say its type.
+    pub fn settled_argument(&mut self, argument: &Typed) {
+        self.open.push(Open {
+            term: argument.term,
+            span: argument.span,
+            message: "the parameter's type is not seen from here; say the number's: `2.0f32`"
+                .into(),
+            number: false,
+        });
     }
 
     pub fn new_local(&mut self, name: &str, term: Term) -> LocalId {
@@ -167,7 +322,8 @@ impl<'a> Lower<'a> {
 
     pub fn lookup(&self, name: &Ident) -> Option<Name> {
         let find = |scope: &Vec<(String, Name)>| {
-            scope.iter().rev().find(|(n, _)| name == n).map(|(_, w)| *w)
+            let mut newest = scope.iter().rev();
+            newest.find(|(n, _)| name == n).map(|(_, w)| w.clone())
         };
         self.scopes.iter().rev().find_map(find)
     }
@@ -200,7 +356,7 @@ impl<'a> Lower<'a> {
 
     pub fn slice(&self, name: &Ident) -> Option<(ParamId, Kind)> {
         match self.lookup(name)? {
-            Name::Param(n) => Some((ParamId(n as u16), self.section.params[n].kind)),
+            Name::Param(n) => Some((ParamId(n as u16), self.params[n].kind)),
             _ => None,
         }
     }

@@ -1,16 +1,16 @@
 //! Statements.
 
-use hotsled_ir::{Expr as Ir, Stmt as IrStmt};
+use hotsled_ir::Stmt as IrStmt;
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{BinOp, Block, Expr, Ident, Local, Pat, Stmt};
+use syn::{BinOp, Block, Expr, Ident, Item, Local, Pat, PatIdent, Stmt, Type};
 
 use super::{Lower, Name, Typed};
 use crate::infer::{Term, Ty};
-use crate::parse::{Kind, type_name};
+use crate::parse::Kind;
 
-type Lowered = (Vec<IrStmt>, TokenStream);
+pub(super) type Lowered = (Vec<IrStmt>, TokenStream);
 
 impl Lower<'_> {
     /// A block in a scope of its own, as statements.
@@ -33,10 +33,11 @@ impl Lower<'_> {
         match stmt {
             Stmt::Local(local) => self.local(local),
             Stmt::Expr(expr, _) => self.effect(expr),
+            Stmt::Item(Item::Const(item)) => self.const_item(item),
             Stmt::Item(item) => {
                 self.error(
                     item.span(),
-                    "items do not stand in a section; move it out of the function",
+                    "only `const` items stand in a section; move it out of the function",
                 );
                 Lowered::default()
             }
@@ -50,20 +51,23 @@ impl Lower<'_> {
         }
     }
 
+    /// A `const` of the section's own is a local that is not assigned.
+    fn const_item(&mut self, item: &syn::ItemConst) -> Lowered {
+        let value = self.value(&item.expr);
+        self.declared_type(&item.ty, &value);
+        let id = self.new_local(&item.ident.to_string(), value.term);
+        self.check_fresh(&item.ident);
+        self.bind(&item.ident, Name::Local(id, value.term, false));
+        (vec![IrStmt::Set(id, value.ir)], quote!(#item))
+    }
+
     fn local(&mut self, local: &Local) -> Lowered {
         let (pat, declared) = match &local.pat {
             Pat::Type(typed) => (&*typed.pat, Some(&*typed.ty)),
             pat => (pat, None),
         };
-        let Pat::Ident(pat) = pat else {
-            self.error(pat.span(), "`let` takes one plain name in a section");
-            return Lowered::default();
-        };
         let Some(init) = &local.init else {
-            self.error(
-                local.span(),
-                format!("give `{}` a value where it is declared", pat.ident),
-            );
+            self.error(local.span(), "give a local its value where it is declared");
             return Lowered::default();
         };
         if let Some((token, _)) = &init.diverge {
@@ -72,18 +76,52 @@ impl Lower<'_> {
                 "`let .. else` is not in the section language; use `if`",
             );
         }
-        let value = self.value(&init.expr);
-        if let Some(ty) = declared {
-            match type_name(ty).as_deref().and_then(Ty::named) {
-                Some(known) => self.unify(Term::Known(known), value.term, value.span),
-                None => self.error(
-                    ty.span(),
-                    "a local of a section is f32, f64, i32, u32, i64, u64, usize or bool",
-                ),
+        match pat {
+            Pat::Tuple(parts) => self.let_parts(parts, declared, &init.expr),
+            Pat::Wild(_) => self.unused(&init.expr),
+            Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
+                self.let_name(pat, declared, &init.expr)
             }
+            _ => {
+                let help = "`let` takes a plain name, or several in a tuple `(a, b)`";
+                self.error(pat.span(), help);
+                Lowered::default()
+            }
+        }
+    }
+
+    fn let_name(&mut self, pat: &PatIdent, declared: Option<&Type>, init: &Expr) -> Lowered {
+        if let Some(lowered) = self.let_array(pat, declared, init) {
+            return lowered;
+        }
+        if let Some(lowered) = self.let_tuple(pat, declared, init) {
+            return lowered;
+        }
+        let value = self.value(init);
+        if let Some(ty) = declared {
+            self.declared_type(ty, &value);
         }
         self.check_fresh(&pat.ident);
         self.declare(&pat.ident, pat.mutability.is_some(), value)
+    }
+
+    fn declared_type(&mut self, ty: &Type, value: &Typed) {
+        match self.named(ty) {
+            Some(known) => self.unify(Term::Known(known), value.term, value.span),
+            None => self.error(
+                ty.span(),
+                "a local of a section is f32, f64, i32, u32, i64, u64, usize or bool, \
+                 or an array or a tuple of them, written out",
+            ),
+        }
+    }
+
+    /// A value nobody uses: it is checked, and has no effect but a possible panic.
+    fn unused(&mut self, expr: &Expr) -> Lowered {
+        let value = self.value(expr);
+        let id = self.new_local("_", value.term);
+        let cpu = value.cpu;
+        (vec![IrStmt::Set(id, value.ir)], quote!(let _ = #cpu;))
     }
 
     fn declare(&mut self, name: &Ident, mutable: bool, value: Typed) -> Lowered {
@@ -103,13 +141,15 @@ impl Lower<'_> {
     }
 
     /// An expression as a statement.
-    fn effect(&mut self, expr: &Expr) -> Lowered {
+    pub(super) fn effect(&mut self, expr: &Expr) -> Lowered {
         match expr {
-            Expr::Assign(assign) => {
-                let place = &*assign.left;
-                let value = self.value(&assign.right);
-                self.assign(place, value)
-            }
+            Expr::Assign(assign) => match &*assign.left {
+                Expr::Tuple(places) => self.assign_parts(places, &assign.right),
+                place => {
+                    let value = self.value(&assign.right);
+                    self.assign(place, value)
+                }
+            },
             Expr::Binary(binary) if compound(&binary.op).is_some() => {
                 let op = compound(&binary.op).expect("just checked");
                 let left = self.value(&binary.left);
@@ -118,91 +158,41 @@ impl Lower<'_> {
                 self.assign(&binary.left, value)
             }
             Expr::If(branch) => self.branch(branch),
+            Expr::Match(found) => self.match_stmt(found),
             Expr::ForLoop(for_loop) => self.counted(for_loop),
             Expr::While(while_loop) => self.while_loop(while_loop),
-            Expr::Loop(endless) => {
-                self.no_label(endless.label.as_ref());
-                let (ir, cpu) = self.in_loop(&endless.body);
-                (vec![IrStmt::Loop(ir)], quote!(loop { #cpu }))
-            }
-            Expr::Break(brk) => {
-                if let Some(value) = &brk.expr {
+            Expr::Loop(endless) => self.endless(endless.label.as_ref(), &endless.body),
+            Expr::Break(out) => {
+                if let Some(value) = &out.expr {
                     self.error(
                         value.span(),
                         "`break` carries no value in a section; assign a local first",
                     );
                 }
-                self.no_label_use(brk.label.as_ref());
-                self.leave(expr, IrStmt::Break, quote_spanned!(expr.span()=> break;))
+                self.break_out(expr, out.label.as_ref())
             }
-            Expr::Continue(next) => {
-                self.no_label_use(next.label.as_ref());
-                self.leave_or_next(expr)
-            }
+            Expr::Continue(next) => self.next_turn(expr, next.label.as_ref()),
             Expr::Block(block) if block.label.is_none() => {
                 let (ir, cpu) = self.block(&block.block);
                 (ir, quote!({ #cpu }))
             }
+            Expr::Tuple(unit) if unit.elems.is_empty() => Lowered::default(),
             Expr::Paren(paren) => self.effect(&paren.expr),
-            other => {
-                // A value nobody uses: it is checked, and has no effect but a possible panic.
-                let value = self.value(other);
-                let id = self.new_local("_", value.term);
-                let cpu = value.cpu;
-                (vec![IrStmt::Set(id, value.ir)], quote!(let _ = #cpu;))
-            }
+            other => self.unused(other),
         }
     }
 
-    fn leave(&mut self, expr: &Expr, ir: IrStmt, cpu: TokenStream) -> Lowered {
-        if self.loops == 0 {
-            self.error(
-                expr.span(),
-                "there is no inner loop to leave; the parallel loop runs every index",
-            );
-        }
-        (vec![ir], cpu)
-    }
-
-    /// `continue` of the parallel loop itself would skip an index: say how to write it.
-    fn leave_or_next(&mut self, expr: &Expr) -> Lowered {
-        if self.loops == 0 {
-            self.error(
-                expr.span(),
-                "`continue` belongs to an inner loop; put the rest of the body in `if .. { }`",
-            );
-        }
-        (
-            vec![IrStmt::Continue],
-            quote_spanned!(expr.span()=> continue;),
-        )
-    }
-
-    fn no_label(&mut self, label: Option<&syn::Label>) {
-        if let Some(label) = label {
-            self.error(
-                label.span(),
-                "labels are not in the section language; use a flag",
-            );
-        }
-    }
-
-    fn no_label_use(&mut self, label: Option<&syn::Lifetime>) {
-        if let Some(label) = label {
-            self.error(
-                label.span(),
-                "labels are not in the section language; use a flag",
-            );
-        }
-    }
-
-    fn assign(&mut self, place: &Expr, value: Typed) -> Lowered {
+    pub(super) fn assign(&mut self, place: &Expr, value: Typed) -> Lowered {
         match place {
             Expr::Path(path) => match path.path.get_ident() {
                 Some(name) => self.assign_local(name, value),
                 None => self.not_a_place(place),
             },
-            Expr::Index(index) => self.store(index, value),
+            Expr::Index(index) => match self.array_name(&index.expr) {
+                Some(array) => self.set_element(&array, index, value),
+                None => self.store(index, value),
+            },
+            Expr::Field(field) => self.set_part(field, value),
             Expr::Paren(paren) => self.assign(&paren.expr, value),
             _ => self.not_a_place(place),
         }
@@ -211,7 +201,7 @@ impl Lower<'_> {
     fn not_a_place(&mut self, place: &Expr) -> Lowered {
         self.error(
             place.span(),
-            "only locals and own elements `y[i]` are assigned in a section",
+            "only locals, elements of local arrays and own elements `y[i]` are assigned in a section",
         );
         Lowered::default()
     }
@@ -237,6 +227,9 @@ impl Lower<'_> {
                 name,
                 "is a parameter and is not assigned; copy it to a `let mut`",
             ),
+            Some(Name::Array(..) | Name::Tuple(..)) => {
+                self.refuse(name, "is assigned element by element, or part by part")
+            }
             None => self.refuse(name, "is not a local of this section"),
         }
     }
@@ -284,7 +277,7 @@ impl Lower<'_> {
         let own_index = matches!(&*index.index, Expr::Path(p) if p.path.get_ident().is_some_and(|i|
             matches!(self.lookup(i), Some(Name::Index))));
         if !own_index {
-            let i = &self.section.index;
+            let i = self.index.map_or_else(|| "i".to_owned(), Ident::to_string);
             let help = format!(
                 "`{name}` is `&mut`: it is read and written only at the loop's own index, `{name}[{i}]`; \
                  pass a `&[T]` to read elsewhere, and write elsewhere by turning the loop around"
@@ -304,8 +297,8 @@ impl Lower<'_> {
 
     /// The place of an own element in CPU code; panics with Rust's message at the user's span.
     pub fn own_access(&self, name: &Ident, span: proc_macro2::Span) -> TokenStream {
-        let (len, index) = (len_name(name), &self.section.index);
-        let at = quote_spanned!(span=> ::hotsled::__private::own_at(#name, __k, #index, #len));
+        let (len, index, k) = (len_name(name), self.index, turn_name());
+        let at = quote_spanned!(span=> ::hotsled::__private::own_at(#name, #k, #index, #len));
         quote!(*#at)
     }
 
@@ -326,97 +319,16 @@ impl Lower<'_> {
             quote!(if #cpu { #yes } else { #no }),
         )
     }
+}
 
-    fn in_loop(&mut self, body: &Block) -> Lowered {
-        self.loops += 1;
-        let lowered = self.block(body);
-        self.loops -= 1;
-        lowered
-    }
-
-    fn while_loop(&mut self, while_loop: &syn::ExprWhile) -> Lowered {
-        self.no_label(while_loop.label.as_ref());
-        let condition = self.condition(&while_loop.cond);
-        let (body_ir, body) = self.in_loop(&while_loop.body);
-        let mut ir = vec![IrStmt::If(condition.ir, vec![], vec![IrStmt::Break])];
-        ir.extend(body_ir);
-        let cpu = condition.cpu;
-        (vec![IrStmt::Loop(ir)], quote!(while #cpu { #body }))
-    }
-
-    fn counted(&mut self, for_loop: &syn::ExprForLoop) -> Lowered {
-        self.no_label(for_loop.label.as_ref());
-        let Pat::Ident(var) = &*for_loop.pat else {
-            self.error(
-                for_loop.pat.span(),
-                "the variable of an inner loop is a plain name",
-            );
-            return Lowered::default();
-        };
-        let Some((start, end)) = plain_range(&for_loop.expr) else {
-            let help = "an inner `for` runs over `start..end`; use `while` for other steps";
-            self.error(for_loop.expr.span(), help);
-            return Lowered::default();
-        };
-        let (start, end) = (self.value(start), self.value(end));
-        self.unify(start.term, end.term, end.span);
-        if self
-            .infer
-            .known(start.term)
-            .is_some_and(|t| !t.is_integer())
-        {
-            self.error(start.span, "an inner `for` counts integers");
-        }
-        self.check_fresh(&var.ident);
-        let id = self.new_local(&var.ident.to_string(), start.term);
-        let (body_ir, body) = self.scoped(|this| {
-            this.bind(&var.ident, Name::Local(id, start.term, false));
-            this.in_loop(&for_loop.body)
-        });
-        let (ident, ty) = (&var.ident, self.rust_type(start.term));
-        let (first, last) = (start.cpu, end.cpu);
-        let ir = IrStmt::For {
-            var: id,
-            start: start.ir,
-            end: end.ir,
-            body: body_ir,
-        };
-        (
-            vec![ir],
-            quote!(for #ident in (#first as #ty)..(#last as #ty) { #body }),
-        )
-    }
-
-    pub fn condition(&mut self, expr: &Expr) -> Typed {
-        if let Expr::Let(pattern) = expr {
-            self.error(
-                pattern.span(),
-                "`if let` and `while let` are not in the section language; compare values",
-            );
-            return Typed {
-                term: Term::Known(Ty::Bool),
-                ir: Ir::Const(hotsled_ir::Value::Bool(false)),
-                cpu: quote!(false),
-                span: pattern.span(),
-            };
-        }
-        self.expect(expr, Ty::Bool)
-    }
+/// Name of the variable that counts a grain's indices in CPU code.
+pub(crate) fn turn_name() -> Ident {
+    Ident::new("__k", proc_macro2::Span::mixed_site())
 }
 
 /// Name of the variable that holds a slice parameter's whole length in CPU code.
 pub(crate) fn len_name(slice: &Ident) -> Ident {
     Ident::new(&format!("__len_{slice}"), proc_macro2::Span::mixed_site())
-}
-
-fn plain_range(expr: &Expr) -> Option<(&Expr, &Expr)> {
-    match expr {
-        Expr::Range(range) if matches!(range.limits, syn::RangeLimits::HalfOpen(_)) => {
-            Some((range.start.as_deref()?, range.end.as_deref()?))
-        }
-        Expr::Paren(paren) => plain_range(&paren.expr),
-        _ => None,
-    }
 }
 
 /// The operator of a compound assignment.

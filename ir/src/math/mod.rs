@@ -1,4 +1,14 @@
 //! Float operations whose results Rust leaves open, defined once for CPU and devices.
+//!
+//! `functions` is written in the section language. The CPU runs it as the Rust it is; the macro lowers
+//! the same text for devices, so that both compute the same bits.
+
+mod functions;
+
+pub use functions::*;
+
+/// The text of the functions, for the macro.
+pub const SOURCE: &str = include_str!("functions.rs");
 
 macro_rules! float_math {
     ($module:ident, $float:ty, $bits:ty) => {

@@ -1,0 +1,172 @@
+//! Local arrays of fixed size.
+
+use hotsled_ir::{ArrayId, Expr as Ir, Stmt as IrStmt, Value};
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Expr, ExprArray, ExprIndex, ExprRepeat, Ident, Lit, PatIdent, Type};
+
+use super::stmt::Lowered;
+use super::{Lower, Name, Typed};
+use crate::infer::{Term, Ty};
+
+/// An array that a path names.
+pub(super) struct ArrayName {
+    pub id: ArrayId,
+    pub term: Term,
+    pub mutable: bool,
+    pub name: Ident,
+}
+
+impl Lower<'_> {
+    /// `let name = [value; N]` or `[a, b, c]`; `None` if `init` is no array.
+    pub(super) fn let_array(
+        &mut self,
+        pat: &PatIdent,
+        declared: Option<&Type>,
+        init: &Expr,
+    ) -> Option<Lowered> {
+        let (values, len, repeat) = match init {
+            Expr::Array(ExprArray { elems, .. }) => {
+                (elems.iter().collect(), Some(elems.len() as u64), false)
+            }
+            Expr::Repeat(ExprRepeat { expr, len, .. }) => {
+                (vec![&**expr], self.array_len(len), true)
+            }
+            _ => return None,
+        };
+        let mut values: Vec<Typed> = values.into_iter().map(|e| self.value(e)).collect();
+        let Some(first) = values.first().map(|v| v.term) else {
+            self.error(init.span(), "an array of a section has an element at least");
+            return Some(Lowered::default());
+        };
+        for value in &values[1..] {
+            self.unify(first, value.term, value.span);
+        }
+        self.array_type(declared, first, len);
+        self.require(&values[0], "place in an array", |t| !t.is_storage());
+        let ty = self.rust_type(first);
+        let cpus: Vec<TokenStream> = values.iter().map(|v| v.cpu.clone()).collect();
+        let name = &pat.ident;
+        let id = ArrayId(self.arrays.len() as u16);
+        let size = len.unwrap_or(1).min(u64::from(u32::MAX)) as u32;
+        self.arrays.push((name.to_string(), first, size));
+        let first_cpu = &cpus[0];
+        let (mut ir, cpu) = if repeat {
+            let n = size as usize;
+            (Vec::new(), quote!([#first_cpu; #n]))
+        } else {
+            (self.set_elements(id, &mut values), quote!([#(#cpus),*]))
+        };
+        if repeat {
+            ir.push(IrStmt::Fill(id, values.remove(0).ir));
+        }
+        let n = size as usize;
+        self.check_fresh(name);
+        self.bind(name, Name::Array(id, first, pat.mutability.is_some()));
+        let mutable = pat.mutability;
+        Some((ir, quote!(let #mutable #name: [#ty; #n] = #cpu;)))
+    }
+
+    /// The first element fills the array, the others follow one by one.
+    fn set_elements(&mut self, id: ArrayId, values: &mut Vec<Typed>) -> Vec<IrStmt> {
+        let mut irs = std::mem::take(values).into_iter().map(|v| v.ir);
+        let mut all: Vec<_> = irs
+            .next()
+            .map(|ir| IrStmt::Fill(id, ir))
+            .into_iter()
+            .collect();
+        let set = |(n, ir)| IrStmt::SetElement(id, Ir::Const(Value::U64(n + 1)), ir);
+        all.extend((0u64..).zip(irs).map(set));
+        all
+    }
+
+    /// Holds `[T; N]` against what stands in the array.
+    fn array_type(&mut self, declared: Option<&Type>, elem: Term, len: Option<u64>) {
+        let Some(declared) = declared else { return };
+        let Type::Array(array) = declared else {
+            self.error(declared.span(), "this is an array; its type is `[T; N]`");
+            return;
+        };
+        match self.named(&array.elem) {
+            Some(ty) => self.unify(Term::Known(ty), elem, array.elem.span()),
+            None => self.error(
+                array.elem.span(),
+                "elements of a local array are f32, f64, i32, u32, i64, u64, usize or bool",
+            ),
+        }
+        if self.array_len(&array.len).is_some_and(|n| Some(n) != len) {
+            self.error(array.len.span(), "the array has another length");
+        }
+    }
+
+    /// The virtual ISA needs the number itself.
+    fn array_len(&mut self, len: &Expr) -> Option<u64> {
+        let number = match len {
+            Expr::Lit(lit) => match &lit.lit {
+                Lit::Int(int) => int.base10_parse::<u64>().ok(),
+                _ => None,
+            },
+            _ => None,
+        };
+        if number.is_none_or(|n| n == 0 || n > 2048) {
+            self.error(
+                len.span(),
+                "the length of a local array is a number from 1 to 2048, written out",
+            );
+        }
+        number
+    }
+
+    /// The array that an expression names.
+    pub(super) fn array_name(&self, expr: &Expr) -> Option<ArrayName> {
+        let Expr::Path(path) = expr else { return None };
+        let name = path.path.get_ident()?;
+        match self.lookup(name)? {
+            Name::Array(id, term, mutable) => Some(ArrayName {
+                id,
+                term,
+                mutable,
+                name: name.clone(),
+            }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn element(&mut self, array: &ArrayName, index: &ExprIndex) -> Typed {
+        let at = self.expect(&index.index, Ty::Usize);
+        let (name, place) = (&array.name, at.cpu);
+        Typed {
+            term: array.term,
+            ir: Ir::Element(array.id, Box::new(at.ir)),
+            cpu: quote_spanned!(index.span()=> #name[#place]),
+            span: index.span(),
+        }
+    }
+
+    /// `a[k] = value`. The value is evaluated first, as in Rust.
+    pub(super) fn set_element(
+        &mut self,
+        array: &ArrayName,
+        index: &ExprIndex,
+        value: Typed,
+    ) -> Lowered {
+        let name = &array.name;
+        if !array.mutable {
+            self.error(
+                name.span(),
+                format!("declare it with `let mut {name}` to assign its elements"),
+            );
+        }
+        self.unify(array.term, value.term, value.span);
+        let at = self.expect(&index.index, Ty::Usize);
+        let id = self.new_local("value", array.term);
+        let (place, cpu) = (at.cpu, value.cpu);
+        let place = quote_spanned!(index.span()=> #name[#place]);
+        let ir = vec![
+            IrStmt::Set(id, value.ir),
+            IrStmt::SetElement(array.id, at.ir, Ir::Local(id)),
+        ];
+        (ir, quote!({ let __value = #cpu; #place = __value; }))
+    }
+}

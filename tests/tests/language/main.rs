@@ -1,0 +1,6 @@
+//! Everything in the section language, bit for bit: CPU code, interpreter, simulated device.
+
+mod agree;
+mod control;
+mod numbers;
+mod parts;

@@ -1,0 +1,166 @@
+//! Arrays, tuples, constants, helpers.
+
+use hotsled::parallel;
+
+use crate::agree;
+use crate::agree::ToArg;
+
+#[hotsled::section]
+fn arrays(rounds: usize, x: &[f32], y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        let taps = [0.25, 0.5, 0.25f32];
+        let mut window = [0.0; 4];
+        let mut seen = [false; 2];
+        for k in 0..taps.len() {
+            window[k] = x[(i + k) % x.len()] * taps[k];
+        }
+        for r in 0..rounds {
+            window[(r + i) % 4] += window[r % 3];
+            seen[r % 2] = true;
+        }
+        y[i] = window[0] + window[1] - window[2] * window[3] + seen[1] as u32 as f32;
+    }
+}
+
+#[test]
+fn local_arrays() {
+    let x: Vec<f32> = (0..20).map(|i| i as f32 * 0.7 - 3.0).collect();
+    for rounds in [0usize, 1, 9] {
+        let mut y = vec![0.0f32; 33];
+        agree!(arrays(rounds; x; y));
+    }
+}
+
+#[hotsled::section]
+fn beyond_array(k: usize, y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        let a = [1.0f32, 2.0];
+        y[i] = a[i + k];
+    }
+}
+
+#[test]
+fn an_index_beyond_an_array_panics() {
+    for k in [0usize, 1, usize::MAX - 1] {
+        let mut y = vec![0.0f32; 2];
+        agree!(beyond_array(k; ; y));
+    }
+}
+
+#[hotsled::section]
+fn tuples(x: &[i32], y: &mut [i32], z: &mut [f64]) {
+    for i in parallel(0..y.len()) {
+        let (mut a, b) = if x[i] > 3 { (x[i], 1.5) } else { (-x[i], 2.5) };
+        let mut t = (a, b * 2.0, true);
+        t.0 += 5;
+        let u: (i32, f64, bool) = t;
+        let (p, q) = (1, 1);
+        let mut pair = (p, q);
+        for _ in 0..a.min(20).max(0) {
+            (pair.0, pair.1) = (pair.1, pair.0 + pair.1);
+        }
+        a += u.0;
+        y[i] = a + pair.0;
+        z[i] = if u.2 { t.1 } else { b };
+    }
+}
+
+#[test]
+fn tuples_are_their_parts() {
+    let x: Vec<i32> = (-10..30).collect();
+    let (mut y, mut z) = (vec![0i32; 40], vec![0.0f64; 40]);
+    agree!(tuples(; x; y, z));
+}
+
+const SCALE: f32 = 1.25;
+mod limits {
+    pub const MOST: i32 = 17;
+}
+
+#[hotsled::section]
+fn constants(x: &[f32], y: &mut [f32], n: &mut [i32]) {
+    const OWN: f32 = 0.5;
+    let twice = SCALE * 2.0;
+    for i in parallel(0..y.len()) {
+        let pi = std::f32::consts::PI;
+        y[i] = x[i] * SCALE + twice + OWN - pi;
+        n[i] = (i as i32).min(limits::MOST) + i32::MIN / 2 + f32::INFINITY as i32;
+    }
+}
+
+#[test]
+fn constants_enter_as_scalars() {
+    let x = vec![1.5f32; 30];
+    let (mut y, mut n) = (vec![0.0f32; 30], vec![0i32; 30]);
+    agree!(constants(; x; y, n), [SCALE, limits::MOST]);
+    assert_eq!(n[29] - n[16], 1);
+}
+
+#[hotsled::section]
+fn generic<const N: usize, const UP: bool>(x: &[u32], y: &mut [u32]) {
+    let half = N / 2;
+    for i in parallel(0..y.len()) {
+        let mut sum = half as u32;
+        for k in 0..N {
+            sum += x[(i + k) % x.len()];
+        }
+        y[i] = if UP { sum } else { 0 - sum };
+    }
+}
+
+#[test]
+fn const_generics_are_one_section() {
+    let x: Vec<u32> = (0..10).collect();
+    let (mut a, mut b) = (vec![0u32; 10], vec![0u32; 10]);
+    generic::<3, true>(&x, &mut a);
+    generic::<5, false>(&x, &mut b);
+    assert_eq!(a[0], 1 + 3);
+    assert_eq!(b[0], (2 + 10u32).wrapping_neg());
+}
+
+mod helpers {
+    /// `x * x`.
+    #[hotsled::device_fn]
+    pub fn square(x: f32) -> f32 {
+        x * x
+    }
+
+    #[hotsled::device_fn]
+    pub fn length(x: f32, y: f32) -> f32 {
+        let sum: f32 = square(x) + square(y);
+        sum.sqrt()
+    }
+
+    #[hotsled::device_fn]
+    pub fn collatz(n: u32) -> u32 {
+        let mut left = n;
+        let mut steps = 0;
+        while left > 1 {
+            left = if left % 2 == 0 {
+                left / 2
+            } else {
+                3 * left + 1
+            };
+            steps += 1;
+        }
+        steps
+    }
+}
+
+use helpers::length;
+
+#[hotsled::section]
+fn with_helpers(x: &[f32], y: &mut [f32], n: &mut [u32]) {
+    for i in parallel(0..y.len()) {
+        y[i] = length(x[i], 2.0f32) + helpers::square(x[i]);
+        n[i] = helpers::collatz(i as u32) + helpers::collatz(7u32);
+    }
+}
+
+#[test]
+fn helpers_are_called() {
+    let x: Vec<f32> = (0..50).map(|i| i as f32 * 0.3).collect();
+    let (mut y, mut n) = (vec![0.0f32; 50], vec![0u32; 50]);
+    agree!(with_helpers(; x; y, n));
+    assert_eq!(n[1], helpers::collatz(7));
+}
