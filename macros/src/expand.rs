@@ -25,7 +25,7 @@ pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> Token
     quote! {
         #(#attrs)* #vis #sig {
             let _: fn(::core::ops::Range<::core::primitive::usize>) -> ::core::ops::Range<::core::primitive::usize> = #parallel;
-            #[allow(unused_variables, unused_mut, unused_assignments, unused_parens, clippy::all)]
+            #[allow(unused_variables, unused_mut, unused_assignments, dead_code, unused_parens, clippy::all)]
             let __range = { #range };
             #statics
             #code
@@ -271,7 +271,7 @@ fn grain(section: &Section, lowered: &Lowered) -> TokenStream {
             }
         }
         #[inline(always)]
-        #[allow(unused_variables, unused_mut, unused_assignments, unused_parens, unused_braces, clippy::all)]
+        #[allow(unused_variables, unused_mut, unused_assignments, dead_code, unused_parens, unused_braces, clippy::all)]
         fn __indices(#(#params,)* __start: ::core::primitive::usize, __count: ::core::primitive::usize) {
             #prelude
             #label for #k in 0..__count {

@@ -3,6 +3,16 @@
 //! `functions` is written in the section language. The CPU runs it as the Rust it is; the macro lowers
 //! the same text for devices, so that both compute the same bits.
 
+// The language has neither compound precedence lints nor shared constants.
+#[allow(
+    clippy::excessive_precision,
+    clippy::approx_constant,
+    clippy::precedence,
+    clippy::assign_op_pattern,
+    clippy::needless_range_loop,
+    clippy::manual_range_contains,
+    clippy::if_same_then_else
+)]
 mod functions;
 
 pub use functions::*;

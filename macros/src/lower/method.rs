@@ -151,6 +151,18 @@ const METHODS: &[Method] = &[
     template("rotate_left", Ty::is_integer),
     template("rotate_right", Ty::is_integer),
     function("powi"),
+    function("powf"),
+    function("exp"),
+    function("exp2"),
+    function("ln"),
+    function("log2"),
+    function("log10"),
+    function("sin"),
+    function("cos"),
+    function("tan"),
+    function("atan"),
+    function("atan2"),
+    function("tanh"),
 ];
 
 impl Lower<'_> {

@@ -2,5 +2,6 @@
 
 mod agree;
 mod control;
+mod math;
 mod numbers;
 mod parts;
