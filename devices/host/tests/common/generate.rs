@@ -1,0 +1,498 @@
+//! Random well-typed modules and arguments that hurt.
+
+use hotsled_ir::interp::Arg;
+use hotsled_ir::*;
+
+/// A small generator of random numbers; its seed names a case.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn bits(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    pub fn below(&mut self, n: u64) -> u64 {
+        (self.bits() >> 11) % n
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    fn pick<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len() as u64) as usize]
+    }
+}
+
+/// Elements of every slice.
+pub const LEN: u64 = 24;
+/// Locals of each type.
+const LOCALS: u16 = 3;
+const INDEX: LocalId = LocalId(0);
+const NUMBERS: [Type; 6] = [
+    Type::I32,
+    Type::U32,
+    Type::I64,
+    Type::U64,
+    Type::F32,
+    Type::F64,
+];
+
+/// A valid module.
+pub fn module(dice: &mut Dice) -> Valid {
+    let mut make = Generator::new(dice);
+    let prelude = make.block(2);
+    make.in_body = true;
+    let mut body = make.block(3);
+    for own in make.owns() {
+        let value = make.expr(make.elem(own).value_type(), 4);
+        body.push(Stmt::Store(own, value));
+    }
+    let module = Module {
+        prelude: [make.start(), prelude].concat(),
+        body: [make.start(), body].concat(),
+        ..make.module
+    };
+    validate(module).unwrap_or_else(|e| panic!("the generator made an invalid module: {e}"))
+}
+
+/// Arguments for a module of this generator.
+pub fn arguments(module: &Module, dice: &mut Dice) -> Vec<Arg> {
+    let argument = |param: &Param| match param.kind {
+        ParamKind::Scalar(ty) => Arg::Scalar(value(ty, dice)),
+        ParamKind::Input(elem) | ParamKind::Own(elem) => {
+            let bytes = (0..LEN).flat_map(|_| {
+                let bits = value(elem.value_type(), dice).bits().to_le_bytes();
+                bits.into_iter().take(elem.size() as usize)
+            });
+            Arg::Slice(bytes.collect())
+        }
+    };
+    module.params.iter().map(argument).collect()
+}
+
+/// A value of a type: often one at an edge.
+fn value(ty: Type, dice: &mut Dice) -> Value {
+    let small = dice.below(9) as i64 - 4;
+    let edge = dice.pick(&[
+        1 << 7,
+        1 << 15,
+        1 << 31,
+        1 << 32,
+        i64::MIN,
+        i64::MAX,
+        255,
+        65535,
+    ]);
+    let bits = match dice.below(3) {
+        0 => small,
+        1 => edge.wrapping_add(small),
+        _ => dice.bits() as i64,
+    };
+    let float = match dice.below(4) {
+        0 => small as f64 * 0.5,
+        1 => dice.pick(&[
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            -0.0,
+            1e-40,
+            3e9,
+            1e19,
+            f64::MAX,
+        ]),
+        2 => bits as f64,
+        _ => f64::from_bits(dice.bits()),
+    };
+    match ty {
+        Type::Bool => Value::Bool(bits & 1 == 1),
+        Type::I32 => Value::I32(bits as i32),
+        Type::U32 => Value::U32(bits as u32),
+        Type::I64 => Value::I64(bits),
+        Type::U64 => Value::U64(bits as u64),
+        Type::F32 if dice.one_in(4) => Value::F32(f32::from_bits(bits as u32)),
+        Type::F32 => Value::F32(float as f32),
+        Type::F64 => Value::F64(float),
+    }
+}
+
+struct Generator<'a> {
+    dice: &'a mut Dice,
+    module: Module,
+    in_body: bool,
+    /// Variables of the loops around, which may be read and not assigned.
+    held: Vec<LocalId>,
+    /// Loops around within the innermost value block.
+    loops: u32,
+    /// Operations that may still be made.
+    left: u32,
+}
+
+impl<'a> Generator<'a> {
+    fn new(dice: &'a mut Dice) -> Self {
+        let mut params = Vec::new();
+        let mut param = |kind| {
+            params.push(Param {
+                name: format!("p{}", params.len()),
+                kind,
+            });
+        };
+        for elem in Elem::ALL {
+            param(ParamKind::Input(elem));
+            param(ParamKind::Own(elem));
+        }
+        Type::ALL
+            .into_iter()
+            .for_each(|ty| param(ParamKind::Scalar(ty)));
+        let local = |ty| Local {
+            name: "l".into(),
+            ty,
+        };
+        let mut locals = vec![local(Type::U64)];
+        for ty in Type::ALL {
+            locals.extend((0..LOCALS).map(|_| local(ty)));
+        }
+        let array = |ty: &Type| Array {
+            name: "a".into(),
+            ty: *ty,
+            len: 5,
+        };
+        let module = Module {
+            name: "random".into(),
+            params,
+            locals,
+            arrays: Type::ALL.iter().map(array).collect(),
+            prelude: vec![],
+            index: INDEX,
+            body: vec![],
+        };
+        Self {
+            dice,
+            module,
+            in_body: false,
+            held: vec![INDEX],
+            loops: 0,
+            left: 250,
+        }
+    }
+
+    /// Assigns every local and fills every array.
+    fn start(&mut self) -> Vec<Stmt> {
+        let locals = 1..self.module.locals.len() as u16;
+        let set = |n: u16| {
+            Stmt::Set(
+                LocalId(n),
+                self.constant(self.module.locals[usize::from(n)].ty),
+            )
+        };
+        let mut all: Vec<_> = locals.map(set).collect::<Vec<_>>();
+        for (n, ty) in Type::ALL.into_iter().enumerate() {
+            all.push(Stmt::Fill(ArrayId(n as u16), self.constant(ty)));
+        }
+        all
+    }
+
+    fn owns(&self) -> Vec<ParamId> {
+        let own = |n: &u16| matches!(self.module.params[usize::from(*n)].kind, ParamKind::Own(_));
+        let all = 0..self.module.params.len() as u16;
+        all.filter(own).map(ParamId).collect()
+    }
+
+    fn elem(&self, param: ParamId) -> Elem {
+        match self.module.params[usize::from(param.0)].kind {
+            ParamKind::Input(elem) | ParamKind::Own(elem) => elem,
+            ParamKind::Scalar(_) => unreachable!("only slices are asked for"),
+        }
+    }
+
+    /// A local of a type.
+    fn local(&mut self, ty: Type) -> LocalId {
+        let first = 1 + LOCALS * Type::ALL.iter().position(|t| *t == ty).expect("a type") as u16;
+        LocalId(first + self.dice.below(u64::from(LOCALS)) as u16)
+    }
+
+    fn block(&mut self, depth: u32) -> Vec<Stmt> {
+        let count = 1 + self.dice.below(4);
+        (0..count).map(|_| self.stmt(depth)).collect()
+    }
+
+    fn stmt(&mut self, depth: u32) -> Stmt {
+        let ty = self.dice.pick(&Type::ALL);
+        match self.dice.below(12) {
+            0 if depth > 0 => Stmt::If(
+                self.expr(Type::Bool, 3),
+                self.block(depth - 1),
+                if self.dice.one_in(2) {
+                    self.block(depth - 1)
+                } else {
+                    vec![]
+                },
+            ),
+            1 if depth > 0 => self.counted(depth),
+            2 if depth > 0 => self.endless(depth),
+            3 if self.loops > 0 => Stmt::If(self.expr(Type::Bool, 2), vec![Stmt::Break], vec![]),
+            4 if self.loops > 0 => Stmt::If(self.expr(Type::Bool, 2), vec![Stmt::Continue], vec![]),
+            5 => Stmt::SetElement(self.array(ty), self.index(5, 2), self.expr(ty, 3)),
+            6 => Stmt::Fill(self.array(ty), self.expr(ty, 2)),
+            7 if self.in_body && self.loops < 100 => {
+                let owns = self.owns();
+                let own = self.dice.pick(&owns);
+                Stmt::Store(own, self.expr(self.elem(own).value_type(), 3))
+            }
+            _ => self.set(ty),
+        }
+    }
+
+    fn set(&mut self, ty: Type) -> Stmt {
+        let local = self.local(ty);
+        if self.held.contains(&local) {
+            return Stmt::Fill(self.array(ty), self.constant(ty));
+        }
+        Stmt::Set(local, self.expr(ty, 4))
+    }
+
+    fn array(&self, ty: Type) -> ArrayId {
+        ArrayId(Type::ALL.iter().position(|t| *t == ty).expect("a type") as u16)
+    }
+
+    /// A few turns from anywhere.
+    fn counted(&mut self, depth: u32) -> Stmt {
+        let ty = self.dice.pick(&NUMBERS[..4]);
+        let var = self.local(ty);
+        if self.held.contains(&var) {
+            return self.set(Type::Bool);
+        }
+        let turns = Expr::Const(cast_small(ty, self.dice.below(4)));
+        let start = self.expr(ty, 2);
+        let end = Expr::Binary(BinOp::Add, Box::new(start.clone()), Box::new(turns));
+        let steady = matches!(start, Expr::Const(_) | Expr::Scalar(_));
+        let (start, end) = if steady {
+            (start, end)
+        } else {
+            (
+                Expr::Const(cast_small(ty, 0)),
+                Expr::Const(cast_small(ty, 3)),
+            )
+        };
+        self.held.push(var);
+        self.loops += 1;
+        let body = self.block(depth - 1);
+        self.loops -= 1;
+        self.held.pop();
+        Stmt::For {
+            var,
+            start,
+            end,
+            body,
+        }
+    }
+
+    /// Ends by fuel that nothing else touches: an element of the last array, set before.
+    fn endless(&mut self, depth: u32) -> Stmt {
+        self.loops += 1;
+        let mut body = self.block(depth - 1);
+        self.loops -= 1;
+        body.insert(
+            0,
+            Stmt::If(self.expr(Type::Bool, 2), vec![Stmt::Break], vec![]),
+        );
+        body.push(Stmt::Break);
+        Stmt::Loop(body)
+    }
+
+    fn constant(&mut self, ty: Type) -> Expr {
+        Expr::Const(value(ty, self.dice))
+    }
+
+    /// A place below `len`, seldom beyond it.
+    fn index(&mut self, len: u64, depth: u32) -> Expr {
+        let any = self.expr(Type::U64, depth);
+        if self.dice.one_in(300) {
+            return any;
+        }
+        let len = Expr::Const(Value::U64(len));
+        Expr::Binary(BinOp::Rem, Box::new(any), Box::new(len))
+    }
+
+    fn boxed(&mut self, ty: Type, depth: u32) -> Box<Expr> {
+        Box::new(self.expr(ty, depth))
+    }
+
+    fn expr(&mut self, ty: Type, depth: u32) -> Expr {
+        self.left = self.left.saturating_sub(1);
+        if depth == 0 || self.left == 0 {
+            return self.leaf(ty);
+        }
+        let next = depth - 1;
+        match self.dice.below(10) {
+            0 => self.leaf(ty),
+            1 => Expr::If(
+                self.boxed(Type::Bool, next),
+                self.boxed(ty, next),
+                self.boxed(ty, next),
+            ),
+            2 => self.value_block(ty, next),
+            3 => self.load(ty, next),
+            4 => Expr::Element(self.array(ty), Box::new(self.index(5, next))),
+            5 if ty != Type::Bool => self.cast(ty, next),
+            6 => self.unary(ty, next),
+            _ if ty == Type::Bool => self.logical(next),
+            _ => self.binary(ty, next),
+        }
+    }
+
+    fn leaf(&mut self, ty: Type) -> Expr {
+        match self.dice.below(4) {
+            0 => self.constant(ty),
+            1 if ty == Type::U64 && self.in_body => Expr::Local(INDEX),
+            1 if ty == Type::U64 => Expr::Len(ParamId(self.dice.below(20) as u16)),
+            1 => {
+                let first = 2 * Elem::ALL.len();
+                let n = Type::ALL.iter().position(|t| *t == ty).expect("a type");
+                Expr::Scalar(ParamId((first + n) as u16))
+            }
+            _ => Expr::Local(self.local(ty)),
+        }
+    }
+
+    fn value_block(&mut self, ty: Type, depth: u32) -> Expr {
+        let (loops, in_body) = (self.loops, self.in_body);
+        self.loops = 0;
+        let mut stmts = Vec::new();
+        for _ in 0..self.dice.below(3) {
+            let ty = self.dice.pick(&Type::ALL);
+            stmts.push(self.set(ty));
+        }
+        let value = self.boxed(ty, depth);
+        (self.loops, self.in_body) = (loops, in_body);
+        Expr::Block(stmts, value)
+    }
+
+    fn load(&mut self, ty: Type, depth: u32) -> Expr {
+        let fits: Vec<_> = (0..Elem::ALL.len() as u16)
+            .filter(|n| Elem::ALL[usize::from(*n)].value_type() == ty)
+            .collect();
+        if fits.is_empty() {
+            return self.leaf(ty);
+        }
+        let n = self.dice.pick(&fits);
+        if self.in_body && self.dice.one_in(2) {
+            return Expr::LoadOwn(ParamId(2 * n + 1));
+        }
+        Expr::Load(ParamId(2 * n), Box::new(self.index(LEN, depth)))
+    }
+
+    fn cast(&mut self, ty: Type, depth: u32) -> Expr {
+        let bits = match ty {
+            Type::F32 | Type::F64 => Some(ty.unsigned()),
+            Type::U32 => Some(Type::F32),
+            Type::U64 => Some(Type::F64),
+            _ => None,
+        };
+        match bits {
+            // NaNs are equal, but their bits are not.
+            Some(from) if ty.is_float() && self.dice.one_in(3) => {
+                Expr::Bits(ty, self.boxed(from, depth))
+            }
+            _ => {
+                let from = self.dice.pick(&Type::ALL);
+                let from = if ty.is_float() && from == Type::Bool {
+                    Type::U32
+                } else {
+                    from
+                };
+                Expr::Cast(ty, self.boxed(from, depth))
+            }
+        }
+    }
+
+    fn unary(&mut self, ty: Type, depth: u32) -> Expr {
+        let a = self.boxed(ty, depth);
+        let op = match ty {
+            Type::Bool => UnOp::Not,
+            Type::F32 | Type::F64 => self.dice.pick(&[
+                UnOp::Neg,
+                UnOp::Abs,
+                UnOp::Sqrt,
+                UnOp::Floor,
+                UnOp::Ceil,
+                UnOp::Trunc,
+                UnOp::Round,
+            ]),
+            _ if ty.is_signed() && self.dice.one_in(2) => self.dice.pick(&[UnOp::Neg, UnOp::Abs]),
+            _ => self
+                .dice
+                .pick(&[UnOp::Not, UnOp::LeadingZeros, UnOp::CountOnes]),
+        };
+        Expr::Unary(op, a)
+    }
+
+    fn logical(&mut self, depth: u32) -> Expr {
+        let ty = self.dice.pick(&NUMBERS);
+        match self.dice.below(4) {
+            0 => Expr::And(self.boxed(Type::Bool, depth), self.boxed(Type::Bool, depth)),
+            1 => Expr::Or(self.boxed(Type::Bool, depth), self.boxed(Type::Bool, depth)),
+            2 => {
+                let op = self.dice.pick(&[BinOp::And, BinOp::Or, BinOp::Xor]);
+                Expr::Binary(
+                    op,
+                    self.boxed(Type::Bool, depth),
+                    self.boxed(Type::Bool, depth),
+                )
+            }
+            _ => {
+                let op = self.dice.pick(&CmpOp::ALL);
+                Expr::Compare(op, self.boxed(ty, depth), self.boxed(ty, depth))
+            }
+        }
+    }
+
+    fn binary(&mut self, ty: Type, depth: u32) -> Expr {
+        use BinOp::*;
+        let a = self.boxed(ty, depth);
+        if ty.is_float() {
+            if self.dice.one_in(8) {
+                return Expr::MulAdd(a, self.boxed(ty, depth), self.boxed(ty, depth));
+            }
+            let op = self.dice.pick(&[Add, Sub, Mul, Div, Rem, Min, Max, Hypot]);
+            return Expr::Binary(op, a, self.boxed(ty, depth));
+        }
+        let op = self
+            .dice
+            .pick(&[Add, Sub, Mul, Div, Rem, And, Or, Xor, Shl, Shr, Min, Max]);
+        let b = match op {
+            Shl | Shr => self.boxed(Type::U32, depth),
+            // An odd number of few bits: neither zero nor minus one.
+            Div | Rem if !self.dice.one_in(100) => {
+                let few = Expr::Binary(
+                    And,
+                    self.boxed(ty, depth),
+                    Box::new(Expr::Const(cast_small(ty, 60))),
+                );
+                Box::new(Expr::Binary(
+                    Or,
+                    Box::new(few),
+                    Box::new(Expr::Const(cast_small(ty, 1))),
+                ))
+            }
+            _ => self.boxed(ty, depth),
+        };
+        Expr::Binary(op, a, b)
+    }
+}
+
+fn cast_small(ty: Type, n: u64) -> Value {
+    match ty {
+        Type::I32 => Value::I32(n as i32),
+        Type::U32 => Value::U32(n as u32),
+        Type::I64 => Value::I64(n as i64),
+        _ => Value::U64(n),
+    }
+}

@@ -1,0 +1,135 @@
+//! Random modules on the interpreter and on the simulated device: the same bits, the same faults.
+//!
+//! `HOTSLED_FUZZ_SECONDS` makes it longer; `HOTSLED_FUZZ_SEED` runs one case.
+
+mod common {
+    pub mod generate;
+}
+
+use std::time::{Duration, Instant};
+
+use common::generate::{self, Dice, LEN};
+use hotsled_device::backend::{Device, Status};
+use hotsled_device::sim::{self, Model};
+use hotsled_ir::interp::{self, Arg, FaultKind};
+use hotsled_ir::*;
+use hotsled_link::{Launch, LaunchArg, ModuleId};
+
+/// Steps of the interpreter; a case that needs more is skipped.
+const BUDGET: u64 = 1 << 21;
+
+#[test]
+fn interpreter_and_device_agree() {
+    let number = |name: &str| std::env::var(name).ok()?.parse().ok();
+    if let Some(seed) = number("HOTSLED_FUZZ_SEED") {
+        return case(seed);
+    }
+    let limit = Duration::from_secs(number("HOTSLED_FUZZ_SECONDS").unwrap_or(5));
+    let (began, mut seed) = (Instant::now(), 1);
+    while began.elapsed() < limit || seed < 40 {
+        case(seed);
+        seed += 1;
+    }
+}
+
+fn case(seed: u64) {
+    let mut dice = Dice::new(seed);
+    let module = generate::module(&mut dice);
+    let args = generate::arguments(&module, &mut dice);
+    let (base, end) = (dice.below(4), LEN - dice.below(3));
+    let read = hotsled_ir::read(&encode(&module)).expect("encoded modules read back");
+    assert_eq!(read, module, "seed {seed}: the binary form");
+    let text = print(&module);
+    assert_eq!(
+        parse(&text).as_ref(),
+        Ok(&*module),
+        "seed {seed}: the text form"
+    );
+    let mut wanted = args.clone();
+    let ran = interp::run(&module, &mut wanted, base, end, BUDGET);
+    if ran.is_err_and(|fault| fault.what == FaultKind::Budget) {
+        return;
+    }
+    let (status, got) = on_device(&module, &args, base, end);
+    match ran {
+        Err(fault) => assert_eq!(status, Status::Faulted, "seed {seed}: {fault}\n{text}"),
+        Ok(()) => {
+            assert_eq!(status, Status::Done, "seed {seed}\n{text}");
+            for ((param, got), wanted) in module.params.iter().zip(&got).zip(&wanted) {
+                assert!(
+                    same(param.kind, got, wanted),
+                    "seed {seed}, {}: {got:?}, not {wanted:?}\n{text}",
+                    param.name
+                );
+            }
+        }
+    }
+}
+
+/// Equal bit for bit, all NaNs counting as equal.
+fn same(kind: ParamKind, a: &Arg, b: &Arg) -> bool {
+    let (ParamKind::Own(elem), Arg::Slice(a), Arg::Slice(b)) = (kind, a, b) else {
+        return true;
+    };
+    let size = elem.size() as usize;
+    let nan = |bytes: &[u8]| match elem {
+        Elem::F32 => f32::from_le_bytes(bytes.try_into().unwrap()).is_nan(),
+        Elem::F64 => f64::from_le_bytes(bytes.try_into().unwrap()).is_nan(),
+        _ => false,
+    };
+    let mut pairs = a.chunks(size).zip(b.chunks(size));
+    pairs.all(|(a, b)| a == b || (nan(a) && nan(b)))
+}
+
+fn on_device(module: &Valid, args: &[Arg], base: u64, end: u64) -> (Status, Vec<Arg>) {
+    let model = Model {
+        memory: 1 << 20,
+        bandwidth: 0,
+        latency: Duration::ZERO,
+    };
+    let mut device: Device = sim::device("sim", model).unwrap();
+    let number = device
+        .lowering
+        .lower(module)
+        .expect("a valid module is lowered");
+    let mut launch = Launch {
+        module: ModuleId(number),
+        base,
+        end,
+        args: vec![],
+    };
+    let mut places = Vec::new();
+    for (arg, param) in args.iter().zip(&module.params) {
+        match (arg, param.kind) {
+            (Arg::Slice(bytes), ParamKind::Input(elem) | ParamKind::Own(elem)) => {
+                let size = bytes.len() as u64;
+                let ptr = device.backend.alloc(size).unwrap();
+                // SAFETY: `bytes` is readable for its length.
+                unsafe { device.backend.copy_in(ptr, bytes.as_ptr(), size) };
+                let (len, first) = (size / elem.size(), 0);
+                launch.args.push(LaunchArg::Slice {
+                    ptr,
+                    len,
+                    first,
+                    count: len,
+                });
+                places.push(Some(ptr));
+            }
+            (Arg::Scalar(value), _) => {
+                launch.args.push(LaunchArg::Scalar(value.bits()));
+                places.push(None);
+            }
+            _ => unreachable!("arguments are made for their parameters"),
+        }
+    }
+    let status = device.backend.launch(&launch);
+    let mut results = args.to_vec();
+    for (result, place) in results.iter_mut().zip(places) {
+        if let (Arg::Slice(bytes), Some(ptr)) = (result, place) {
+            let size = bytes.len() as u64;
+            // SAFETY: `bytes` is writable for its length.
+            unsafe { device.backend.copy_out(ptr, bytes.as_mut_ptr(), size) };
+        }
+    }
+    (status, results)
+}
