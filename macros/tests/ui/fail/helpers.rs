@@ -29,23 +29,12 @@ pub fn double(x: f32) -> f32 {
     x * 2.0
 }
 
-pub fn plain(x: f32) -> f32 {
-    x * 2.0
-}
-
 #[hotsled::section]
 pub fn unknown_types(y: &mut [f32]) {
     for i in parallel(0..y.len()) {
         let v = double(y[i]);
         let s = SCALE;
         y[i] = double(2.0);
-    }
-}
-
-#[hotsled::section]
-pub fn not_a_helper(y: &mut [f32]) {
-    for i in parallel(0..y.len()) {
-        y[i] = plain(y[i]);
     }
 }
 
