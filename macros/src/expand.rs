@@ -7,35 +7,63 @@ use quote::quote;
 use syn::ItemFn;
 
 use crate::infer::Ty;
-use crate::lower::{Hidden, Import, Lowered, LoweredFunction, len_name, turn_name};
+use crate::lower::{
+    Hidden, Import, Lowered, LoweredFunction, Reduced, identity_name, leaf_name, leaves_name,
+    len_name, range_name, turn_name,
+};
 use crate::parse::{Kind, Options, Param, Section};
 
 /// Everything a section becomes, inside the user's own function item.
 pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> TokenStream {
     let item = &section.item;
     let (attrs, vis, sig) = (&item.attrs, &item.vis, &item.sig);
-    let (range, statics, code) = (
-        range(section, lowered),
-        statics(section, lowered, options),
-        code(section, lowered),
-    );
-    let hidden = lowered.hidden.iter().map(hidden_slot);
-    let slots = section.params.iter().map(slot).chain(hidden);
+    let (statics, code) = (statics(section, lowered, options), code(section, lowered));
     let parallel = &section.parallel.func;
+    let call = match &lowered.reduced {
+        None => call(section, lowered),
+        Some(reduced) => reduce(section, lowered, reduced),
+    };
     quote! {
         #(#attrs)* #vis #sig {
-            let _: fn(::core::ops::Range<::core::primitive::usize>) -> ::core::ops::Range<::core::primitive::usize> = #parallel;
-            #[allow(unused_variables, unused_mut, unused_assignments, dead_code, unused_parens, clippy::all)]
-            let __range = { #range };
+            let _: fn(::core::ops::Range<::core::primitive::usize>) -> ::hotsled::Parallel = #parallel;
             #statics
             #code
-            ::hotsled::__private::run(&__CELL, __range, [#(#slots),*])
+            #call
         }
     }
 }
 
-/// The range, with the prelude that it may depend on.
-fn range(section: &Section, lowered: &Lowered) -> TokenStream {
+/// The wrapper of a loop.
+fn call(section: &Section, lowered: &Lowered) -> TokenStream {
+    let (start, end) = &lowered.range;
+    let range = before(section, lowered, &quote!((#start)..(#end)));
+    let slots = slots(section, lowered);
+    quote! {
+        let __range = #range;
+        ::hotsled::__private::run(&__CELL, __range, [#(#slots),*])
+    }
+}
+
+/// The wrapper of a reduction: a loop over leaves, then the tree over their results.
+fn reduce(section: &Section, lowered: &Lowered, reduced: &Reduced) -> TokenStream {
+    let (start, end) = &lowered.range;
+    let (identity, op) = (&reduced.identity, &reduced.op);
+    let values = before(section, lowered, &quote!(((#start)..(#end), #identity)));
+    let slots = slots(section, lowered);
+    let ty = Ident::new(reduced.ty.name(), Span::mixed_site());
+    quote! {
+        let (__range, __identity): (_, ::core::primitive::#ty) = #values;
+        let mut __leaves = ::hotsled::__private::leaves(&__range, __identity);
+        let __count = __leaves.len();
+        let __own = ::hotsled::__private::own_slot(&mut __leaves);
+        ::hotsled::__private::run(&__CELL, 0..__count, [#(#slots,)* __own]);
+        #[allow(unused_parens, unused_braces, clippy::all)]
+        ::hotsled::__private::tree(&__leaves, __identity, #op)
+    }
+}
+
+/// A value that the prelude may have to do with.
+fn before(section: &Section, lowered: &Lowered, value: &TokenStream) -> TokenStream {
     let generics = section.params.iter().filter(|p| p.cpu != p.name).map(|p| {
         let (cpu, name) = (&p.cpu, &p.name);
         quote!(let #cpu = #name;)
@@ -48,13 +76,22 @@ fn range(section: &Section, lowered: &Lowered) -> TokenStream {
             let (len, name) = (len_name(&p.name), &p.name);
             quote!(let #len = #name.len();)
         });
-    let (prelude, (start, end)) = (&lowered.prelude, &lowered.range);
-    quote! {
-        #(#generics)*
-        #(#lens)*
-        #prelude
-        (#start)..(#end)
-    }
+    let prelude = &lowered.prelude;
+    quote! {{
+        #[allow(unused_variables, unused_mut, unused_assignments, dead_code, unused_parens, clippy::all)]
+        let __before = {
+            #(#generics)*
+            #(#lens)*
+            #prelude
+            #value
+        };
+        __before
+    }}
+}
+
+fn slots(section: &Section, lowered: &Lowered) -> Vec<TokenStream> {
+    let hidden = lowered.hidden.iter().map(hidden_slot);
+    section.params.iter().map(slot).chain(hidden).collect()
 }
 
 fn slot(param: &Param) -> TokenStream {
@@ -150,7 +187,8 @@ fn statics(section: &Section, lowered: &Lowered, options: &Options) -> TokenStre
 
 /// Entry, body, and the safe function that holds the user's code.
 fn code(section: &Section, lowered: &Lowered) -> TokenStream {
-    let (entry, body, grain) = (entry(), body(section), grain(section, lowered));
+    let all = parameters(section, lowered);
+    let (entry, body, grain) = (entry(), body(&all), grain(section, lowered, &all));
     quote!(#entry #body #grain)
 }
 
@@ -196,13 +234,29 @@ fn entry() -> TokenStream {
     }
 }
 
+/// What the CPU body takes, with the number of its slot: the section's parameters, and the leaves of a
+/// reduction. Constants need no parameter here.
+fn parameters(section: &Section, lowered: &Lowered) -> Vec<(usize, Param)> {
+    let own = |param: &Param| Param {
+        name: param.name.clone(),
+        cpu: param.cpu.clone(),
+        kind: param.kind,
+    };
+    let mut all: Vec<_> = section.params.iter().map(own).enumerate().collect();
+    if let Some(reduced) = &lowered.reduced {
+        let leaves = Param {
+            name: leaves_name(),
+            cpu: leaves_name(),
+            kind: Kind::Own(reduced.ty.elem()),
+        };
+        all.push((section.params.len() + lowered.hidden.len(), leaves));
+    }
+    all
+}
+
 /// Unpacks the slots.
-fn body(section: &Section) -> TokenStream {
-    let args = section
-        .params
-        .iter()
-        .enumerate()
-        .map(|(n, param)| unpack(n, param));
+fn body(all: &[(usize, Param)]) -> TokenStream {
+    let args = all.iter().map(|(n, param)| unpack(*n, param));
     quote! {
         unsafe extern "C-unwind" fn __body(
             __args: *const ::hotsled::__private::ArgBlock,
@@ -249,16 +303,28 @@ fn elem_type(elem: Elem) -> TokenStream {
 
 /// The user's code over one grain. Where the grain lies within every own slice, `own_at`'s check is
 /// seen to hold and goes; the other copy is for ranges that run beyond a slice, and panics there.
-fn grain(section: &Section, lowered: &Lowered) -> TokenStream {
-    let params: Vec<_> = section.params.iter().map(declare).collect();
-    let names: Vec<_> = section.params.iter().map(pass).collect();
-    let own: Vec<_> = section
-        .params
+fn grain(section: &Section, lowered: &Lowered, all: &[(usize, Param)]) -> TokenStream {
+    let params: Vec<_> = all.iter().map(|(_, param)| declare(param)).collect();
+    let names: Vec<_> = all.iter().map(|(_, param)| pass(param)).collect();
+    let own: Vec<_> = all
         .iter()
-        .filter(|p| matches!(p.kind, Kind::Own(_)))
-        .map(|p| &p.name)
+        .filter(|(_, p)| matches!(p.kind, Kind::Own(_)))
+        .map(|(_, p)| &p.name)
         .collect();
-    let (index, label) = (&section.parallel.index, &section.parallel.label);
+    let label = &section.parallel.label;
+    let (index, reduction) = match &lowered.reduced {
+        None => (section.parallel.index.clone(), None),
+        Some(reduced) => {
+            let ((start, end), first) = (&lowered.range, &reduced.identity);
+            let (range, identity) = (range_name(), identity_name());
+            let ty = Ident::new(reduced.ty.name(), Span::mixed_site());
+            let set = quote! {
+                let #range = (#start)..(#end);
+                let #identity: ::core::primitive::#ty = #first;
+            };
+            (leaf_name(), Some(set))
+        }
+    };
     let (prelude, body, k) = (&lowered.prelude, &lowered.body, turn_name());
     quote! {
         fn __grain(#(#params,)* __start: ::core::primitive::usize, __end: ::core::primitive::usize) {
@@ -274,6 +340,7 @@ fn grain(section: &Section, lowered: &Lowered) -> TokenStream {
         #[allow(unused_variables, unused_mut, unused_assignments, dead_code, unused_parens, unused_braces, clippy::all)]
         fn __indices(#(#params,)* __start: ::core::primitive::usize, __count: ::core::primitive::usize) {
             #prelude
+            #reduction
             #label for #k in 0..__count {
                 let #index = __start + #k;
                 #body

@@ -90,6 +90,22 @@ impl Ty {
         }
     }
 
+    /// The element type that stores it.
+    pub const fn elem(self) -> Elem {
+        match self {
+            Ty::F32 => Elem::F32,
+            Ty::F64 => Elem::F64,
+            Ty::I32 => Elem::I32,
+            Ty::I64 => Elem::I64,
+            Ty::U64 | Ty::Usize => Elem::U64,
+            Ty::U32 | Ty::Bool => Elem::U32,
+            Ty::U8 => Elem::U8,
+            Ty::I8 => Elem::I8,
+            Ty::U16 => Elem::U16,
+            Ty::I16 => Elem::I16,
+        }
+    }
+
     /// A narrow integer, which is stored and converted and nothing else.
     pub const fn is_storage(self) -> bool {
         matches!(self, Ty::U8 | Ty::I8 | Ty::U16 | Ty::I16)

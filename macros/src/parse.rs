@@ -66,7 +66,35 @@ pub struct Parallel {
     pub func: Expr,
     pub start: Expr,
     pub end: Expr,
-    pub body: Block,
+    pub body: Body,
+}
+
+/// What is done for each index.
+pub enum Body {
+    /// The statements of the loop.
+    Loop(Block),
+    /// `parallel(..).map(|index| value).sum()`.
+    Reduce(Reduction),
+}
+
+/// A reduction to one value of a type.
+pub struct Reduction {
+    pub value: Expr,
+    pub how: Combine,
+    pub ty: Ty,
+    /// The method's name.
+    pub method: Ident,
+}
+
+/// How two values become one.
+#[derive(Clone)]
+pub enum Combine {
+    Sum,
+    Product,
+    Min,
+    Max,
+    /// The identity, and `|a, b| value`.
+    Fold(Expr, Ident, Ident, Expr),
 }
 
 /// Splits the item, naming everything that is not a section's; `None` if too little is left to go on.
@@ -122,10 +150,24 @@ impl Errors {
 fn check_signature(item: &ItemFn, errors: &mut Errors) {
     let sig = &item.sig;
     plain_function(sig, "a section", errors);
+    if reduction_call(item).is_some() {
+        for arg in &sig.inputs {
+            if let FnArg::Typed(arg) = arg
+                && let Ok(Kind::Own(_)) = kind(&arg.ty)
+            {
+                errors.add(
+                    arg.ty.span(),
+                    "a reduction writes nothing; take it as `&[T]`",
+                );
+            }
+        }
+        return;
+    }
     if let syn::ReturnType::Type(_, ty) = &sig.output {
         errors.add(
             ty.span(),
-            "a section returns nothing; write results to a `&mut [T]` parameter",
+            "a section with a loop returns nothing; write results to a `&mut [T]` parameter, or end \
+             with `parallel(..).map(|i| ..).sum()`",
         );
     }
 }
@@ -256,12 +298,16 @@ fn elem(ty: &Type) -> Result<Elem> {
 
 fn split(item: &ItemFn) -> Result<(Vec<Stmt>, Parallel)> {
     let stmts = &item.block.stmts;
+    if let Some(call) = reduction_call(item) {
+        return Ok((stmts[..stmts.len() - 1].to_vec(), reduction(item, call)?));
+    }
     let is_parallel = |s: &Stmt| matches!(s, Stmt::Expr(Expr::ForLoop(f), _) if parallel_range(&f.expr).is_some());
     let Some(at) = stmts.iter().position(is_parallel) else {
         let end = item.block.brace_token.span.close();
         return Err(Error::new(
             end,
-            "a section ends with one loop `for i in parallel(start..end) { .. }`",
+            "a section ends with one loop `for i in parallel(start..end) { .. }`, or with a reduction \
+             `parallel(start..end).map(|i| ..).sum()`",
         ));
     };
     if let Some(after) = stmts.get(at + 1) {
@@ -274,6 +320,83 @@ fn split(item: &ItemFn) -> Result<(Vec<Stmt>, Parallel)> {
         unreachable!("found above")
     };
     Ok((stmts[..at].to_vec(), parallel_loop(for_loop)?))
+}
+
+/// The last expression of a function that ends with a method of `parallel(..).map(..)`.
+fn reduction_call(item: &ItemFn) -> Option<&syn::ExprMethodCall> {
+    let Some(Stmt::Expr(Expr::MethodCall(call), None)) = item.block.stmts.last() else {
+        return None;
+    };
+    mapped(&call.receiver).map(|_| call)
+}
+
+/// `parallel`, its argument, and the closure of `.map(..)`.
+fn mapped(expr: &Expr) -> Option<(&Expr, &Expr, &Expr)> {
+    let Expr::MethodCall(map) = expr else {
+        return None;
+    };
+    let (func, range) = parallel_range(&map.receiver)?;
+    (map.method == "map" && map.args.len() == 1).then(|| (func, range, &map.args[0]))
+}
+
+fn reduction(item: &ItemFn, call: &syn::ExprMethodCall) -> Result<Parallel> {
+    let (func, range, closure) = mapped(&call.receiver).expect("checked by the caller");
+    let (start, end) = both_ends(range)?;
+    let (names, value) = plain_closure(closure, 1)?;
+    let ty = match &item.sig.output {
+        syn::ReturnType::Type(_, ty) => type_name(ty).as_deref().and_then(Ty::named),
+        syn::ReturnType::Default => None,
+    };
+    let ty = ty.filter(|ty| ty.is_float() || (ty.is_integer() && *ty != Ty::Usize));
+    let help = "a reduction returns f32, f64, i32, u32, i64 or u64";
+    let ty = ty.ok_or_else(|| Error::new(item.sig.output.span(), help))?;
+    let args: Vec<_> = call.args.iter().collect();
+    let how = match (call.method.to_string().as_str(), &args[..]) {
+        ("sum", []) => Combine::Sum,
+        ("product", []) => Combine::Product,
+        ("min", []) => Combine::Min,
+        ("max", []) => Combine::Max,
+        ("fold", [identity, op]) => {
+            let (names, value) = plain_closure(op, 2)?;
+            let [a, b] = [&names[0], &names[1]].map(Clone::clone);
+            Combine::Fold((*identity).clone(), a, b, value.clone())
+        }
+        _ => {
+            let help = "a reduction ends with `.sum()`, `.product()`, `.min()`, `.max()` or \
+                        `.fold(identity, |a, b| ..)`";
+            return Err(Error::new(call.method.span(), help));
+        }
+    };
+    Ok(Parallel {
+        label: None,
+        index: names[0].clone(),
+        func: func.clone(),
+        start: start.clone(),
+        end: end.clone(),
+        body: Body::Reduce(Reduction {
+            value: value.clone(),
+            how,
+            ty,
+            method: call.method.clone(),
+        }),
+    })
+}
+
+/// The names and the value of `|a, b| value`.
+fn plain_closure(expr: &Expr, count: usize) -> Result<(Vec<Ident>, &Expr)> {
+    let help = format!("write the closure here, with {count} plain name(s): `|i| ..`");
+    let Expr::Closure(closure) = expr else {
+        return Err(Error::new(expr.span(), help));
+    };
+    let name = |pat: &Pat| match pat {
+        Pat::Ident(pat) if pat.mutability.is_none() => Some(pat.ident.clone()),
+        _ => None,
+    };
+    let names: Option<Vec<_>> = closure.inputs.iter().map(name).collect();
+    match names {
+        Some(names) if names.len() == count => Ok((names, &closure.body)),
+        _ => Err(Error::new(closure.span(), help)),
+    }
 }
 
 /// `parallel` and its argument, for `parallel(..)` or `path::parallel(..)`.
@@ -298,26 +421,30 @@ fn parallel_loop(for_loop: &syn::ExprForLoop) -> Result<Parallel> {
             "the index of the parallel loop is a plain name",
         ));
     };
+    let (start, end) = both_ends(range)?;
+    Ok(Parallel {
+        label: for_loop.label.clone(),
+        index: index.ident.clone(),
+        func: func.clone(),
+        start: start.clone(),
+        end: end.clone(),
+        body: Body::Loop(for_loop.body.clone()),
+    })
+}
+
+/// Both ends of the range that `parallel` takes.
+fn both_ends(range: &Expr) -> Result<(&Expr, &Expr)> {
     let Expr::Range(range) = range else {
         return Err(Error::new(
             range.span(),
             "parallel takes a range written out: `parallel(start..end)`",
         ));
     };
-    let (Some(start), Some(end), syn::RangeLimits::HalfOpen(_)) =
-        (&range.start, &range.end, &range.limits)
-    else {
-        return Err(Error::new(
+    match (&range.start, &range.end, &range.limits) {
+        (Some(start), Some(end), syn::RangeLimits::HalfOpen(_)) => Ok((start, end)),
+        _ => Err(Error::new(
             range.span(),
             "parallel takes `start..end` with both ends and without `=`",
-        ));
-    };
-    Ok(Parallel {
-        label: for_loop.label.clone(),
-        index: index.ident.clone(),
-        func: func.clone(),
-        start: (**start).clone(),
-        end: (**end).clone(),
-        body: for_loop.body.clone(),
-    })
+        )),
+    }
 }

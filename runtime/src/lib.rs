@@ -21,6 +21,7 @@ mod gate;
 mod lane;
 mod modules;
 mod plan;
+mod reduce;
 mod section;
 mod shared;
 mod slots;
@@ -41,6 +42,7 @@ pub use engine::Engine;
 pub use error::{Error, Result, Stalled};
 pub use events::{Event, EventKind};
 pub use hotsled_patcher::{Options as PatchOptions, SingleStore, Traced, WritePath};
+pub use reduce::{Mapped, Number, Parallel};
 pub use stats::{CpuReason, SectionCounts};
 pub use status::{DeviceStatus, SectionStatus, Status, Totals};
 
@@ -53,8 +55,8 @@ pub use status::{DeviceStatus, SectionStatus, Status, Totals};
 /// }
 /// assert_eq!(y, [2, 3, 4]);
 /// ```
-pub fn parallel(range: Range<usize>) -> Range<usize> {
-    range
+pub fn parallel(range: Range<usize>) -> Parallel {
+    Parallel::new(range)
 }
 
 pub use hotsled_macros::{device_fn, section};

@@ -583,7 +583,10 @@ fn unsupported(expr: &Expr) -> (&'static str, &'static str) {
     match expr {
         Expr::Macro(_) => ("macros are", "write the expression out"),
         Expr::Closure(_) => ("closures are", "write the loop out"),
-        Expr::Return(_) => ("`return` is", "use `continue`, or put the rest in `if .. { }`"),
+        Expr::Return(_) => (
+            "`return` is",
+            "use `continue`, or put the rest in `if .. { }`",
+        ),
         Expr::Reference(_) => ("references are", "use the value itself"),
         Expr::Array(_) | Expr::Repeat(_) => (
             "arrays inside expressions are",

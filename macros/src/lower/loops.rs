@@ -9,7 +9,6 @@ use syn::{Block, Expr, ExprForLoop, ExprMethodCall, ExprWhile, Label, Lifetime, 
 use super::stmt::Lowered;
 use super::{Lower, Name, Typed};
 use crate::infer::{Term, Ty};
-use crate::parse::Parallel;
 
 /// A loop around the statement being lowered.
 #[derive(Default)]
@@ -38,13 +37,13 @@ struct Turns {
 
 impl Lower<'_> {
     /// The body of the parallel loop. `continue` ends a loop of one turn around it.
-    pub(super) fn parallel(&mut self, parallel: &Parallel) -> Lowered {
+    pub(super) fn parallel(&mut self, label: Option<&Label>, body: &Block) -> Lowered {
         self.loops.push(Around {
-            label: parallel.label.as_ref().map(|l| l.name.ident.to_string()),
+            label: label.map(|l| l.name.ident.to_string()),
             parallel: true,
             ..Around::default()
         });
-        let (mut ir, cpu) = self.block(&parallel.body);
+        let (mut ir, cpu) = self.block(body);
         let around = self.loops.pop().expect("pushed above");
         reset(&around, &mut ir);
         if around.skips {

@@ -8,6 +8,7 @@ mod library;
 mod loops;
 mod matching;
 mod method;
+mod reduce;
 mod stmt;
 mod tuple;
 
@@ -19,10 +20,11 @@ use proc_macro2::{Span, TokenStream};
 use syn::{Ident, ItemFn, Result};
 
 use crate::infer::{Class, Infer, Term, Ty};
-use crate::parse::{Errors, Kind, Param, Section, type_name};
+use crate::parse::{Body, Errors, Kind, Param, Section, type_name};
 pub use call::Import;
 pub use constant::Hidden;
 use loops::Around;
+pub(crate) use reduce::{Reduced, identity_name, leaf_name, leaves_name, range_name};
 pub(crate) use stmt::{len_name, turn_name};
 
 /// What a section became.
@@ -39,6 +41,8 @@ pub struct Lowered {
     pub range: (TokenStream, TokenStream),
     /// The loop body as CPU code.
     pub body: TokenStream,
+    /// For a reduction: its loop runs over leaves.
+    pub reduced: Option<Reduced>,
 }
 
 /// What a helper function became.
@@ -179,27 +183,43 @@ impl<'a> Lower<'a> {
 
     fn section(&mut self, section: &'a Section) -> Lowered {
         let parallel = &section.parallel;
-        let index = self.new_local(&parallel.index.to_string(), Term::Known(Ty::Usize));
+        let index_name = match parallel.body {
+            Body::Loop(_) => parallel.index.to_string(),
+            Body::Reduce(_) => "leaf".to_owned(),
+        };
+        let index = self.new_local(&index_name, Term::Known(Ty::Usize));
         for (n, param) in section.params.iter().enumerate() {
             self.bind(&param.name, Name::Param(n));
         }
-        let (prelude_ir, prelude) = self.stmts(&section.prelude);
+        let (mut prelude_ir, prelude) = self.stmts(&section.prelude);
         let start = self.expect(&parallel.start, Ty::Usize);
         let end = self.expect(&parallel.end, Ty::Usize);
-        self.check_fresh(&parallel.index);
-        self.bind(&parallel.index, Name::Index);
-        self.index = Some(&parallel.index);
         self.in_body = true;
-        let (body_ir, body) = self.parallel(parallel);
+        let (body_ir, body, reduced) = match &parallel.body {
+            Body::Loop(block) => {
+                self.check_fresh(&parallel.index);
+                self.bind(&parallel.index, Name::Index);
+                self.index = Some(&parallel.index);
+                let (ir, cpu) = self.parallel(parallel.label.as_ref(), block);
+                (ir, cpu, None)
+            }
+            Body::Reduce(reduction) => {
+                let range = (start.ir, end.ir);
+                let (before, ir, cpu, reduced) = self.reduction(index, parallel, reduction, range);
+                prelude_ir.extend(before);
+                (ir, cpu, Some(reduced))
+            }
+        };
         self.settle();
         let name = section.item.sig.ident.to_string();
         Lowered {
-            module: self.module(name, index, prelude_ir, body_ir),
+            module: self.module(name, index, prelude_ir, body_ir, reduced.as_ref()),
             imports: std::mem::take(&mut self.imports),
             hidden: std::mem::take(&mut self.hidden),
             prelude,
             range: (start.cpu, end.cpu),
             body,
+            reduced,
         }
     }
 
@@ -220,6 +240,7 @@ impl<'a> Lower<'a> {
         index: LocalId,
         prelude: Vec<IrStmt>,
         body: Vec<IrStmt>,
+        reduced: Option<&Reduced>,
     ) -> Module {
         let kind = |kind| match kind {
             Kind::Scalar(ty) => ParamKind::Scalar(Ty::ir(ty)),
@@ -234,9 +255,13 @@ impl<'a> Lower<'a> {
             name: h.name.clone(),
             kind: ParamKind::Scalar(h.ty.ir()),
         });
+        let leaves = reduced.map(|reduced| IrParam {
+            name: "leaves".into(),
+            kind: ParamKind::Own(reduced.ty.elem()),
+        });
         Module {
             name,
-            params: params.chain(hidden).collect(),
+            params: params.chain(hidden).chain(leaves).collect(),
             locals: self.local_list(),
             arrays: self.array_list(),
             prelude,

@@ -192,3 +192,25 @@ fn launch(device: &mut Device, module: &Valid, args: &mut [Arg], base: u64, end:
     }
     status
 }
+
+/// What interpreter and device, which must agree, store for the leaves of a reduction.
+pub fn leaves(name: &str, mut args: Vec<Arg>, count: usize) -> Vec<u8> {
+    let module = module(name);
+    let Some(ParamKind::Own(elem)) = module.params.last().map(|p| p.kind) else {
+        panic!("{name} is no reduction");
+    };
+    args.push(Arg::Slice(vec![0xee; count * elem.size() as usize]));
+    let mut on_device = args.clone();
+    let end = count as u64;
+    interp::run(module, &mut args, 0, end, 1 << 28).unwrap();
+    let mut device = device();
+    for (base, end) in [(0, end / 3), (end / 3, end)] {
+        let status = launch(&mut device, module, &mut on_device, base, end);
+        assert_eq!(status, Status::Done);
+    }
+    let (Some(Arg::Slice(wanted)), Some(Arg::Slice(got))) = (args.pop(), on_device.pop()) else {
+        unreachable!("pushed above")
+    };
+    assert_eq!(difference(elem, &got, &wanted), None, "{name}, device");
+    wanted
+}

@@ -5,3 +5,4 @@ mod control;
 mod math;
 mod numbers;
 mod parts;
+mod reduce;
