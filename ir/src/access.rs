@@ -11,6 +11,8 @@ pub enum Access {
     Scalar,
     /// An input slice and which part of it a chunk can reach.
     Input(Reach),
+    /// An accumulator: all of it, from identities.
+    Accumulator,
     /// An own slice.
     Own {
         /// Some index reads its old element.
@@ -42,6 +44,7 @@ pub fn access(module: &Valid) -> Vec<Access> {
         ParamKind::Scalar(_) => Access::Scalar,
         ParamKind::Input(_) => Access::Input(reach(module, ParamId(id as u16))),
         ParamKind::Own(_) => own(module, ParamId(id as u16)),
+        ParamKind::Accumulator(..) => Access::Accumulator,
     };
     module.params.iter().enumerate().map(of).collect()
 }

@@ -192,10 +192,11 @@ impl<'a> In<'a> {
 
     fn param(&mut self) -> Result<Param> {
         let name = self.text()?;
-        let kind = match self.choose("parameter kind", &[0, 1, 2])? {
+        let kind = match self.choose("parameter kind", &[0, 1, 2, 3])? {
             0 => ParamKind::Scalar(self.ty()?),
             1 => ParamKind::Input(self.elem()?),
-            _ => ParamKind::Own(self.elem()?),
+            2 => ParamKind::Own(self.elem()?),
+            _ => ParamKind::Accumulator(self.elem()?, self.choose("operation", &AccOp::ALL)?),
         };
         Ok(Param { name, kind })
     }
@@ -251,7 +252,7 @@ impl<'a> In<'a> {
 
     fn stmt(&mut self) -> Result<Stmt> {
         Ok(
-            match self.choose("statement", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9])? {
+            match self.choose("statement", &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])? {
                 0 => Stmt::Set(LocalId(self.id("local")?), self.expr()?),
                 1 => Stmt::Store(ParamId(self.id("parameter")?), self.expr()?),
                 2 => Stmt::If(self.expr()?, self.block()?, self.block()?),
@@ -266,7 +267,8 @@ impl<'a> In<'a> {
                 6 => Stmt::Continue,
                 7 => Stmt::Fault,
                 8 => Stmt::Fill(ArrayId(self.id("array")?), self.expr()?),
-                _ => Stmt::SetElement(ArrayId(self.id("array")?), self.expr()?, self.expr()?),
+                9 => Stmt::SetElement(ArrayId(self.id("array")?), self.expr()?, self.expr()?),
+                _ => Stmt::Accumulate(ParamId(self.id("parameter")?), self.expr()?, self.expr()?),
             },
         )
     }

@@ -95,9 +95,13 @@ impl Out {
             ParamKind::Scalar(ty) => (0, ty as u8),
             ParamKind::Input(elem) => (1, elem as u8),
             ParamKind::Own(elem) => (2, elem as u8),
+            ParamKind::Accumulator(elem, _) => (3, elem as u8),
         };
         self.byte(tag);
         self.byte(of);
+        if let ParamKind::Accumulator(_, op) = kind {
+            self.byte(op as u8);
+        }
     }
 
     fn block(&mut self, block: &[Stmt]) {
@@ -148,6 +152,11 @@ impl Out {
             }
             Stmt::SetElement(array, index, value) => {
                 self.tagged(9, array.0);
+                self.expr(index);
+                self.expr(value);
+            }
+            Stmt::Accumulate(param, index, value) => {
+                self.tagged(10, param.0);
                 self.expr(index);
                 self.expr(value);
             }

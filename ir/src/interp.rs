@@ -151,6 +151,7 @@ impl Run<'_> {
                 self.arrays[usize::from(array.0)].fill(value);
                 Ok(Flow::Next)
             }
+            Stmt::Accumulate(param, index, value) => self.accumulate(*param, index, value),
             Stmt::SetElement(array, index, value) => {
                 let index = self.expr(index)?.bits();
                 let value = self.expr(value)?;
@@ -180,10 +181,9 @@ impl Run<'_> {
     }
 
     fn elem(&self, param: ParamId) -> Elem {
-        match self.module.params[usize::from(param.0)].kind {
-            ParamKind::Input(elem) | ParamKind::Own(elem) => elem,
-            ParamKind::Scalar(_) => unreachable!("the validator lets only slices be indexed"),
-        }
+        let kind = self.module.params[usize::from(param.0)].kind;
+        kind.elem()
+            .expect("the validator lets only slices be indexed")
     }
 
     fn slice(&mut self, param: ParamId) -> &mut Vec<u8> {
@@ -211,11 +211,26 @@ impl Run<'_> {
 
     fn store(&mut self, param: ParamId, value: &Expr) -> Result<Flow, Fault> {
         let value = self.expr(value)?;
-        let at = self.at(param, self.index)?;
+        self.put(param, self.index, value)
+    }
+
+    fn put(&mut self, param: ParamId, index: u64, value: Value) -> Result<Flow, Fault> {
+        let at = self.at(param, index)?;
         let bytes = value.bits().to_le_bytes();
         let len = at.len();
         self.slice(param)[at].copy_from_slice(&bytes[..len]);
         Ok(Flow::Next)
+    }
+
+    fn accumulate(&mut self, param: ParamId, index: &Expr, value: &Expr) -> Result<Flow, Fault> {
+        let index = self.expr(index)?.bits();
+        let value = self.expr(value)?;
+        let ParamKind::Accumulator(_, op) = self.module.params[usize::from(param.0)].kind else {
+            unreachable!("the validator lets only accumulators be accumulated to")
+        };
+        let old = self.load(param, index)?;
+        let new = binary(op.binary(), old, value).expect("no operation of an accumulator faults");
+        self.put(param, index, new)
     }
 
     fn element(&mut self, array: ArrayId, index: u64) -> Result<&mut Value, Fault> {

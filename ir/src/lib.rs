@@ -25,8 +25,8 @@ pub use link::{Function, LinkError, Linked, MAX_NODES, link};
 pub use parse::{TextError, parse};
 pub use print::print;
 pub use types::{
-    Array, ArrayId, BinOp, CmpOp, Elem, Expr, Local, LocalId, Module, Param, ParamId, ParamKind,
-    Stmt, Type, UnOp, Value,
+    AccOp, Array, ArrayId, BinOp, CmpOp, Elem, Expr, Local, LocalId, Module, Param, ParamId,
+    ParamKind, Stmt, Type, UnOp, Value,
 };
 pub use validate::{Invalid, Valid, validate};
 

@@ -192,6 +192,9 @@ impl<'a> Linker<'a> {
             Stmt::Continue => Stmt::Continue,
             Stmt::Fault => Stmt::Fault,
             Stmt::Fill(id, value) => Stmt::Fill(self.array(*id)?, self.expr(value)?),
+            Stmt::Accumulate(param, index, value) => {
+                Stmt::Accumulate(*param, self.expr(index)?, self.expr(value)?)
+            }
             Stmt::SetElement(id, index, value) => {
                 Stmt::SetElement(self.array(*id)?, self.expr(index)?, self.expr(value)?)
             }

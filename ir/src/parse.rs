@@ -216,6 +216,11 @@ impl Parser {
                         ParamKind::Input(elem)
                     }
                 }
+                "acc" => {
+                    self.at += 1;
+                    let op = self.read("an operation", |t| named(t, &AccOp::ALL))?;
+                    ParamKind::Accumulator(self.elem()?, op)
+                }
                 _ => ParamKind::Scalar(self.ty()?),
             };
             params.push(Param { name, kind });
@@ -290,6 +295,11 @@ impl Parser {
                 let param = self.param()?;
                 self.expect(",")?;
                 Stmt::Store(param, self.expr()?)
+            }
+            "accumulate" => {
+                let (param, index) = (self.param()?, self.index()?);
+                self.expect(",")?;
+                Stmt::Accumulate(param, index, self.expr()?)
             }
             "fill" => {
                 let array = self.array()?;

@@ -43,6 +43,7 @@ fn kind(kind: ParamKind) -> String {
         ParamKind::Scalar(ty) => name(ty),
         ParamKind::Input(elem) => format!("in {}", name(elem)),
         ParamKind::Own(elem) => format!("own {}", name(elem)),
+        ParamKind::Accumulator(elem, op) => format!("acc {} {}", name(op), name(elem)),
     }
 }
 
@@ -139,6 +140,10 @@ impl Text<'_> {
             Stmt::Fault => self.line("fault"),
             Stmt::Fill(id, value) => {
                 self.line(&format!("fill {}, {}", self.array(*id), self.expr(value)))
+            }
+            Stmt::Accumulate(id, index, value) => {
+                let (param, index, value) = (self.param(*id), self.expr(index), self.expr(value));
+                self.line(&format!("accumulate {param}[{index}], {value}"));
             }
             Stmt::SetElement(id, index, value) => {
                 let (array, index, value) = (self.array(*id), self.expr(index), self.expr(value));

@@ -134,6 +134,76 @@ pub enum ParamKind {
     Input(Elem),
     /// `&mut [T]`: read and written only at the loop's own index.
     Own(Elem),
+    /// `&[AtomicT]`, of 32 or 64 bits: anywhere combined with by one operation, never read. A launch
+    /// starts from [`AccOp::identity`]; what it leaves there is combined with the host's elements once.
+    Accumulator(Elem, AccOp),
+}
+
+impl ParamKind {
+    /// Element type of what is indexed; `None` for a scalar.
+    pub const fn elem(self) -> Option<Elem> {
+        match self {
+            Self::Scalar(_) => None,
+            Self::Input(elem) | Self::Own(elem) | Self::Accumulator(elem, _) => Some(elem),
+        }
+    }
+}
+
+/// The one operation of an accumulator; neither order nor grouping matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum AccOp {
+    /// `fetch_add`, and `fetch_sub` of the negated value.
+    Add = 0,
+    /// `fetch_min`.
+    Min = 1,
+    /// `fetch_max`.
+    Max = 2,
+    /// `fetch_and`.
+    And = 3,
+    /// `fetch_or`.
+    Or = 4,
+    /// `fetch_xor`.
+    Xor = 5,
+}
+
+impl AccOp {
+    /// Every variant, by its number.
+    pub const ALL: [AccOp; 6] = [
+        Self::Add,
+        Self::Min,
+        Self::Max,
+        Self::And,
+        Self::Or,
+        Self::Xor,
+    ];
+
+    /// The operator that combines two values.
+    pub const fn binary(self) -> BinOp {
+        match self {
+            Self::Add => BinOp::Add,
+            Self::Min => BinOp::Min,
+            Self::Max => BinOp::Max,
+            Self::And => BinOp::And,
+            Self::Or => BinOp::Or,
+            Self::Xor => BinOp::Xor,
+        }
+    }
+
+    /// Bits of the element that changes no other, little-endian in the element's width.
+    pub const fn identity(self, elem: Elem) -> u64 {
+        let signed = matches!(elem, Elem::I32 | Elem::I64);
+        let width = 8 * elem.size() as u32;
+        let ones = u64::MAX >> (64 - width);
+        match self {
+            Self::Add | Self::Or | Self::Xor => 0,
+            Self::And => ones,
+            Self::Min if signed => ones >> 1,
+            Self::Min => ones,
+            Self::Max if signed => 1 << (width - 1),
+            Self::Max => 0,
+        }
+    }
 }
 
 /// One parameter, in the order of the function's signature.
@@ -229,6 +299,8 @@ pub enum Stmt {
     Fill(ArrayId, Expr),
     /// Sets the element at a `U64` index (checked): array, index, value.
     SetElement(ArrayId, Expr, Expr),
+    /// Combines an element of an [`ParamKind::Accumulator`] with a value: index (`U64`, checked), value.
+    Accumulate(ParamId, Expr, Expr),
 }
 
 /// An expression. Operands are evaluated from left to right.
@@ -240,7 +312,7 @@ pub enum Expr {
     Local(LocalId),
     /// Value of a scalar parameter.
     Scalar(ParamId),
-    /// Length of a slice parameter in elements (the whole slice, whatever the chunk), `U64`.
+    /// Length of a slice or accumulator in elements (the whole slice, whatever the chunk), `U64`.
     Len(ParamId),
     /// Checked load from an [`ParamKind::Input`] at a `U64` index.
     Load(ParamId, Box<Expr>),

@@ -124,6 +124,7 @@ pub fn validate(module: Module) -> Result<Valid> {
         return Err(Invalid::Count("arrays"));
     }
     names(&module)?;
+    accumulators(&module)?;
     array_sizes(&module)?;
     Check::new(&module).module()?;
     Ok(Valid(module))
@@ -139,6 +140,21 @@ fn names(module: &Module) -> Result {
     all.into_iter()
         .find(bad)
         .map_or(Ok(()), |name| Err(Invalid::Name(name.clone())))
+}
+
+/// Accumulators have elements that processors add to at once.
+fn accumulators(module: &Module) -> Result {
+    for param in &module.params {
+        if let ParamKind::Accumulator(elem, _) = param.kind
+            && !matches!(elem, Elem::I32 | Elem::U32 | Elem::I64 | Elem::U64)
+        {
+            return Err(Invalid::Operator {
+                op: format!("accumulator of {elem:?}"),
+                ty: elem.value_type(),
+            });
+        }
+    }
+    Ok(())
 }
 
 fn array_sizes(module: &Module) -> Result {
@@ -252,6 +268,7 @@ impl<'a> Check<'a> {
         match stmt {
             Stmt::Set(id, value) => self.set(*id, value),
             Stmt::Store(param, value) => self.store(*param, value),
+            Stmt::Accumulate(param, index, value) => self.accumulate(*param, index, value),
             Stmt::If(condition, yes, no) => {
                 self.expect(condition, Type::Bool, "condition of if")?;
                 let before = self.assigned.clone();
@@ -311,22 +328,30 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
+    /// Effects on parameters stand in the body, as statements.
+    fn effect(&self, what: &'static str) -> Result {
+        let place = match self.place {
+            Place::Body => return Ok(()),
+            Place::Prelude => "the prelude",
+            Place::Value => "an expression",
+        };
+        Err(Invalid::Misplaced { what, place })
+    }
+
+    fn accumulate(&mut self, param: ParamId, index: &Expr, value: &Expr) -> Result {
+        self.effect("accumulate")?;
+        let Some(ParamKind::Accumulator(elem, _)) = self.kind(param) else {
+            return Err(Invalid::Param {
+                id: param.0,
+                expected: "an accumulator",
+            });
+        };
+        self.expect(index, Type::U64, "index")?;
+        self.expect(value, elem.value_type(), "accumulated value")
+    }
+
     fn store(&mut self, param: ParamId, value: &Expr) -> Result {
-        match self.place {
-            Place::Body => {}
-            Place::Prelude => {
-                return Err(Invalid::Misplaced {
-                    what: "store",
-                    place: "the prelude",
-                });
-            }
-            Place::Value => {
-                return Err(Invalid::Misplaced {
-                    what: "store",
-                    place: "an expression",
-                });
-            }
-        }
+        self.effect("store")?;
         let Some(ParamKind::Own(elem)) = self.kind(param) else {
             return Err(Invalid::Param {
                 id: param.0,
@@ -387,7 +412,7 @@ impl<'a> Check<'a> {
                 }),
             },
             Expr::Len(id) => match self.kind(*id) {
-                Some(ParamKind::Input(_) | ParamKind::Own(_)) => Ok(Type::U64),
+                Some(kind) if kind.elem().is_some() => Ok(Type::U64),
                 _ => Err(Invalid::Param {
                     id: id.0,
                     expected: "a slice",

@@ -19,7 +19,7 @@ fn stmt(visitor: &mut impl Visit, stmt: &Stmt) {
     visitor.stmt(stmt);
     match stmt {
         Stmt::Set(_, e) | Stmt::Store(_, e) | Stmt::Fill(_, e) => expr(visitor, e),
-        Stmt::SetElement(_, at, e) => {
+        Stmt::SetElement(_, at, e) | Stmt::Accumulate(_, at, e) => {
             expr(visitor, at);
             expr(visitor, e);
         }

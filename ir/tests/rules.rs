@@ -18,6 +18,7 @@ fn module(prelude: Vec<Stmt>, body: Vec<Stmt>) -> Module {
             param("x", ParamKind::Input(Elem::F32)),
             param("y", ParamKind::Own(Elem::F32)),
             param("s", ParamKind::Scalar(Type::F32)),
+            param("h", ParamKind::Accumulator(Elem::U32, AccOp::Max)),
         ],
         locals: vec![
             local("i", Type::U64),
@@ -43,6 +44,7 @@ const T: ArrayId = ArrayId(0);
 const X: ParamId = ParamId(0);
 const Y: ParamId = ParamId(1);
 const S: ParamId = ParamId(2);
+const H: ParamId = ParamId(3);
 
 fn f(v: f32) -> Expr {
     Expr::Const(Value::F32(v))
@@ -226,6 +228,7 @@ fn the_index_is_a_u64() {
 
 fn sample() -> Module {
     let body = vec![
+        Stmt::Accumulate(H, Expr::Local(I), Expr::Const(Value::U32(9))),
         Stmt::Fill(T, f(1.0)),
         Stmt::SetElement(T, u(2), f(f32::NEG_INFINITY)),
         Stmt::Set(
@@ -298,7 +301,7 @@ fn text_round_trips() {
         assert!(parse(&lines[..cut].join("\n")).is_err(), "cut at {cut}");
     }
     let misspelt = text.replace("muladd", "mulad");
-    assert_eq!(parse(&misspelt).unwrap_err().line, 10, "{misspelt}");
+    assert_eq!(parse(&misspelt).unwrap_err().line, 11, "{misspelt}");
 }
 
 #[test]
@@ -321,6 +324,58 @@ fn arrays_are_filled_before_they_are_used() {
     let mut empty = module(vec![], vec![]);
     empty.arrays[0].len = 0;
     assert!(matches!(validate(empty), Err(Invalid::ArraySize { .. })));
+}
+
+#[test]
+fn accumulators_are_only_combined_with() {
+    let one = || Expr::Const(Value::U32(1));
+    let combine = || Stmt::Accumulate(H, u(0), one());
+    assert!(validate(module(vec![], vec![combine()])).is_ok());
+    let prelude = validate(module(vec![combine()], vec![]));
+    assert!(matches!(prelude, Err(Invalid::Misplaced { .. })));
+    let inside = Expr::Block(vec![combine()], Box::new(f(1.0)));
+    assert!(matches!(
+        refused(vec![Stmt::Set(A, inside)]),
+        Invalid::Misplaced { .. }
+    ));
+    let read = Stmt::Set(
+        LocalId(3),
+        Expr::Compare(
+            CmpOp::Eq,
+            Box::new(Expr::Load(H, Box::new(u(0)))),
+            Box::new(one()),
+        ),
+    );
+    assert!(matches!(refused(vec![read]), Invalid::Param { id: 3, .. }));
+    assert!(matches!(
+        refused(vec![Stmt::Accumulate(Y, u(0), one())]),
+        Invalid::Param { id: 1, .. }
+    ));
+    assert!(matches!(
+        refused(vec![Stmt::Accumulate(H, u(0), f(1.0))]),
+        Invalid::Type { .. }
+    ));
+    let mut float = module(vec![], vec![]);
+    float.params[3].kind = ParamKind::Accumulator(Elem::F32, AccOp::Add);
+    assert!(matches!(validate(float), Err(Invalid::Operator { .. })));
+}
+
+#[test]
+fn identities_change_nothing() {
+    for elem in [Elem::I32, Elem::U32, Elem::I64, Elem::U64] {
+        for op in AccOp::ALL {
+            for bits in [0u64, 1, 0x7fff_ffff, 0x8000_0000, u64::MAX, 1 << 63] {
+                let of = |bits: u64| match elem {
+                    Elem::I32 => Value::I32(bits as i32),
+                    Elem::U32 => Value::U32(bits as u32),
+                    Elem::I64 => Value::I64(bits as i64),
+                    _ => Value::U64(bits),
+                };
+                let combined = interp::binary(op.binary(), of(bits), of(op.identity(elem)));
+                assert_eq!(combined, Some(of(bits)), "{op:?} {elem:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -362,7 +417,7 @@ proptest! {
         bytes[at % len] = byte;
         bytes[(at * 7) % len] ^= more;
         if let Ok(valid) = read(&bytes) {
-            let mut args = [interp::Arg::Slice(vec![0; 16]), interp::Arg::Slice(vec![0; 16]), interp::Arg::Scalar(Value::F32(1.0))];
+            let mut args = [interp::Arg::Slice(vec![0; 16]), interp::Arg::Slice(vec![0; 16]), interp::Arg::Scalar(Value::F32(1.0)), interp::Arg::Slice(vec![0; 16])];
             if valid.params == sample().params {
                 let _ = interp::run(&valid, &mut args, 0, 4, 10_000);
             }

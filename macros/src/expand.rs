@@ -97,7 +97,9 @@ fn slots(section: &Section, lowered: &Lowered) -> Vec<TokenStream> {
 fn slot(param: &Param) -> TokenStream {
     let name = &param.name;
     match param.kind {
-        Kind::Input(_) => quote!(::hotsled::__private::input_slot(#name)),
+        Kind::Input(_) | Kind::Accumulator(_) => {
+            quote!(::hotsled::__private::input_slot(#name))
+        }
         Kind::Own(_) => quote!(::hotsled::__private::own_slot(#name)),
         Kind::Scalar(ty) => scalar_slot(&quote!(#name), ty),
     }
@@ -279,6 +281,10 @@ fn unpack(n: usize, param: &Param) -> TokenStream {
             let elem = elem_type(elem);
             quote!(unsafe { ::hotsled::__private::input::<#elem>(&__slots[#n]) })
         }
+        Kind::Accumulator(ty) => {
+            let atomic = atomic_type(ty);
+            quote!(unsafe { ::hotsled::__private::input::<#atomic>(&__slots[#n]) })
+        }
         Kind::Own(elem) => {
             let elem = elem_type(elem);
             quote!(unsafe { ::hotsled::__private::own::<#elem>(&__slots[#n], __start, __end) }, __slots[#n].len as ::core::primitive::usize)
@@ -294,6 +300,13 @@ fn scalar(word: &TokenStream, ty: Ty) -> TokenStream {
         Ty::Bool => quote!(#word != 0),
         _ => quote!(#word as ::core::primitive::#name),
     }
+}
+
+fn atomic_type(ty: Ty) -> TokenStream {
+    let mut name = ty.name().to_owned();
+    name[..1].make_ascii_uppercase();
+    let name = Ident::new(&format!("Atomic{name}"), Span::mixed_site());
+    quote!(::core::sync::atomic::#name)
 }
 
 fn elem_type(elem: Elem) -> TokenStream {
@@ -359,6 +372,10 @@ fn declare(param: &Param) -> TokenStream {
         Kind::Input(elem) => {
             let elem = elem_type(elem);
             quote!(#name: &[#elem])
+        }
+        Kind::Accumulator(ty) => {
+            let atomic = atomic_type(ty);
+            quote!(#name: &[#atomic])
         }
         Kind::Own(elem) => {
             let (elem, len) = (elem_type(elem), len_name(name));

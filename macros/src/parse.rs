@@ -38,6 +38,8 @@ pub enum Kind {
     Input(Elem),
     /// `&mut [T]`.
     Own(Elem),
+    /// `&[AtomicT]`, of this integer type.
+    Accumulator(Ty),
 }
 
 /// A parameter.
@@ -247,6 +249,15 @@ fn generic(param: &syn::GenericParam) -> Option<Result<Param>> {
 fn kind(ty: &Type) -> Result<Kind> {
     if let Type::Reference(reference) = ty {
         if let Type::Slice(slice) = &*reference.elem {
+            if let Some(ty) = atomic(&slice.elem) {
+                return match reference.mutability {
+                    None => Ok(Kind::Accumulator(ty)),
+                    Some(token) => Err(Error::new(
+                        token.span(),
+                        "an accumulator is shared: `&[AtomicU32]`",
+                    )),
+                };
+            }
             let elem = elem(&slice.elem)?;
             return Ok(if reference.mutability.is_some() {
                 Kind::Own(elem)
@@ -276,6 +287,14 @@ pub fn type_name(ty: &Type) -> Option<String> {
     }
 }
 
+/// The integer of an atomic type.
+fn atomic(ty: &Type) -> Option<Ty> {
+    let Type::Path(path) = ty else { return None };
+    let name = path.path.segments.last()?.ident.to_string();
+    let ty = Ty::named(&name.strip_prefix("Atomic")?.to_lowercase())?;
+    ty.is_integer().then_some(ty)
+}
+
 fn elem(ty: &Type) -> Result<Elem> {
     let elem = match type_name(ty).as_deref() {
         Some("f32") => Elem::F32,
@@ -289,7 +308,8 @@ fn elem(ty: &Type) -> Result<Elem> {
         Some("u16") => Elem::U16,
         Some("i16") => Elem::I16,
         _ => {
-            let help = "elements of a section's slices are f32, f64, i32, u32, i64, u64, i16, u16, i8 or u8";
+            let help = "elements of a section's slices are f32, f64, i32, u32, i64, u64, i16, u16, i8 or u8, \
+                        and of accumulators AtomicU32, AtomicI32, AtomicU64, AtomicI64 or AtomicUsize";
             return Err(Error::new(ty.span(), help));
         }
     };

@@ -38,7 +38,7 @@ struct Panic {
 }
 
 // SAFETY: the raw pointers in `block` are used under the invariant above; what they point at are
-// `&[T]`, disjoint parts of `&mut [T]` and scalars of plain element types, all Send and Sync.
+// `&[T]`, disjoint parts of `&mut [T]`, atomics and scalars of plain element types, all Send and Sync.
 unsafe impl Send for Call {}
 // SAFETY: as for Send.
 unsafe impl Sync for Call {}

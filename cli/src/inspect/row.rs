@@ -56,6 +56,8 @@ pub enum Kind {
     Input,
     /// `&mut [T]`.
     Own,
+    /// `&[AtomicT]`.
+    Accumulator,
 }
 
 pub(super) fn read(
@@ -170,6 +172,7 @@ fn params(module: &Valid) -> Vec<Param> {
             ParamKind::Scalar(ty) => (Kind::Scalar, format!("{ty:?}")),
             ParamKind::Input(elem) => (Kind::Input, format!("{elem:?}")),
             ParamKind::Own(elem) => (Kind::Own, format!("{elem:?}")),
+            ParamKind::Accumulator(elem, op) => (Kind::Accumulator, format!("{op:?} {elem:?}")),
         };
         Param {
             name: p.name.clone(),
@@ -193,6 +196,7 @@ fn words(access: Access) -> String {
         Access::Input(Reach::Window { before, after }) => {
             format!("read from {before} before to {after} after the index")
         }
+        Access::Accumulator => "combined with anywhere".to_owned(),
         Access::Own { read, whole } => {
             let verb = if read { "read and written" } else { "written" };
             let reach = if whole { "every index" } else { "some indices" };

@@ -37,5 +37,6 @@ fn written(p: &Param) -> String {
         Kind::Scalar => p.ty.clone(),
         Kind::Input => format!("&[{}]", p.ty),
         Kind::Own => format!("&mut [{}]", p.ty),
+        Kind::Accumulator => format!("accumulator [{}]", p.ty),
     }
 }

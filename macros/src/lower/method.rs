@@ -172,6 +172,12 @@ impl Lower<'_> {
         if name == "len" {
             return self.len(call);
         }
+        if self.is_accumulated(call) {
+            let help = "what an accumulator held is not known in a section; use it as a statement: \
+                        `counts[k].fetch_add(1, Relaxed);`";
+            self.error(call.span(), help);
+            return self.poison(call.span());
+        }
         if !METHODS.iter().any(|m| m.name == name) {
             self.error(call.method.span(), unknown(&name));
             return self.poison(call.span());

@@ -1,5 +1,6 @@
 //! One walk over the body that checks types and builds virtual ISA and CPU code together.
 
+mod accumulate;
 mod array;
 mod call;
 mod constant;
@@ -12,9 +13,11 @@ mod reduce;
 mod stmt;
 mod tuple;
 
+use std::collections::BTreeMap;
+
 use hotsled_ir::{
-    Array, ArrayId, Expr as Ir, Function, Local, LocalId, MAX_NODES, Module, Param as IrParam,
-    ParamId, ParamKind, Stmt as IrStmt,
+    AccOp, Array, ArrayId, Expr as Ir, Function, Local, LocalId, MAX_NODES, Module,
+    Param as IrParam, ParamId, ParamKind, Stmt as IrStmt,
 };
 use proc_macro2::{Span, TokenStream};
 use syn::{Ident, ItemFn, Result};
@@ -151,6 +154,8 @@ pub(crate) struct Lower<'a> {
     scopes: Vec<Vec<(String, Name)>>,
     imports: Vec<Import>,
     hidden: Vec<Hidden>,
+    /// The one operation of each accumulator that is used, by its parameter.
+    accumulators: BTreeMap<usize, AccOp>,
     /// Terms that must be known in the end, and what to say otherwise.
     open: Vec<Open>,
     /// Inside the parallel loop.
@@ -174,6 +179,7 @@ impl<'a> Lower<'a> {
             scopes: vec![Vec::new()],
             imports: Vec::new(),
             hidden: Vec::new(),
+            accumulators: BTreeMap::new(),
             open: Vec::new(),
             in_body: false,
             loops: Vec::new(),
@@ -242,14 +248,18 @@ impl<'a> Lower<'a> {
         body: Vec<IrStmt>,
         reduced: Option<&Reduced>,
     ) -> Module {
-        let kind = |kind| match kind {
+        let kind = |n, kind| match kind {
             Kind::Scalar(ty) => ParamKind::Scalar(Ty::ir(ty)),
             Kind::Input(elem) => ParamKind::Input(elem),
             Kind::Own(elem) => ParamKind::Own(elem),
+            Kind::Accumulator(ty) => {
+                let op = self.accumulators.get(&n).copied();
+                ParamKind::Accumulator(ty.elem(), op.unwrap_or(AccOp::Add))
+            }
         };
-        let params = self.params.iter().map(|p| IrParam {
+        let params = self.params.iter().enumerate().map(|(n, p)| IrParam {
             name: p.name.to_string(),
-            kind: kind(p.kind),
+            kind: kind(n, p.kind),
         });
         let hidden = self.hidden.iter().map(|h| IrParam {
             name: h.name.clone(),

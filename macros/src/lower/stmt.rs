@@ -176,6 +176,7 @@ impl Lower<'_> {
                 let (ir, cpu) = self.block(&block.block);
                 (ir, quote!({ #cpu }))
             }
+            Expr::MethodCall(call) if self.is_accumulated(call) => self.accumulate(call),
             Expr::Tuple(unit) if unit.elems.is_empty() => Lowered::default(),
             Expr::Paren(paren) => self.effect(&paren.expr),
             other => self.unused(other),

@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use hotsled_abi::ArgSlot;
-use hotsled_ir::{Access, Elem, ParamKind, Reach};
+use hotsled_ir::{AccOp, Access, Elem, ParamKind, Reach};
 use hotsled_link::{Block, DownReason, Fence, Launch, LaunchArg, LinkError, Outcome};
 
-use super::Worker;
 use super::buffers::Buffer;
 use super::job::Session;
+use super::{Worker, accumulate};
 
 /// A chunk in flight. Until its commit, inputs and old contents of its outputs are untouched in the
 /// caller's memory, so that it can be run again anywhere.
@@ -31,13 +31,31 @@ struct Part {
     first: u64,
     count: u64,
     elem: Elem,
-    /// Comes back: an own slice.
-    out: bool,
+    back: Back,
+}
+
+/// What becomes of a part after the launch.
+#[derive(Clone, Copy)]
+enum Back {
+    /// Nothing: an input.
+    No,
+    /// It replaces elements of an own slice.
+    Replaces,
+    /// It is combined with the elements of an accumulator.
+    Combines(AccOp),
 }
 
 impl Part {
     fn bytes(&self) -> u64 {
         self.count * self.elem.size()
+    }
+
+    fn comes_back(&self) -> bool {
+        !matches!(self.back, Back::No)
+    }
+
+    fn combines(&self) -> bool {
+        matches!(self.back, Back::Combines(_))
     }
 }
 
@@ -105,7 +123,7 @@ impl Worker {
             end: range.end,
             args,
         })?;
-        for part in parts.iter().filter(|part| part.out) {
+        for part in parts.iter().filter(|part| part.comes_back()) {
             self.queue
                 .copy_out(part.buffer.ptr, &part.block, 0, part.bytes())?;
         }
@@ -121,10 +139,11 @@ impl Worker {
         range: &Range<u64>,
         parts: &mut Vec<Part>,
     ) -> Result<(LaunchArg, u64), LinkError> {
-        let (elem, out) = match session.section.module.params[n].kind {
+        let (elem, back) = match session.section.module.params[n].kind {
             ParamKind::Scalar(_) => return Ok((LaunchArg::Scalar(slot.word), 0)),
-            ParamKind::Input(elem) => (elem, false),
-            ParamKind::Own(elem) => (elem, true),
+            ParamKind::Input(elem) => (elem, Back::No),
+            ParamKind::Own(elem) => (elem, Back::Replaces),
+            ParamKind::Accumulator(elem, op) => (elem, Back::Combines(op)),
         };
         if let Some(whole) = &session.whole[n] {
             let ptr = whole.buffer.ptr;
@@ -155,11 +174,16 @@ impl Worker {
             first,
             count,
             elem,
-            out,
+            back,
         });
         let part = parts.last().expect("just pushed");
         let sent = if travels_in(access) { part.bytes() } else { 0 };
-        if sent > 0 {
+        if let Back::Combines(op) = back {
+            let identities = identities(op, elem, count);
+            // SAFETY: `identities` is a vector of this many bytes.
+            unsafe { self.queue.write(&part.block, 0, identities.as_ptr(), sent) };
+            self.queue.copy_in(&part.block, 0, buffer.ptr, sent)?;
+        } else if sent > 0 {
             // SAFETY: `first + count` is at most the slice's length, so the address lies in it.
             let src = unsafe { (slot.word as *const u8).add((first * elem.size()) as usize) };
             // SAFETY: the source is part of a slice of the running call; an own part belongs to this
@@ -197,13 +221,15 @@ impl Worker {
         let results: Vec<(&Part, Vec<u8>)> = chunk
             .parts
             .iter()
-            .filter(|part| part.out)
+            .filter(|part| part.comes_back())
             .map(|part| (part, self.private_copy(part)))
             .collect();
         if self.queue.health().down().is_some() {
             return Verdict::Lost;
         }
-        if self.verify_now() {
+        // Others combine with an accumulator meanwhile, so that the CPU's share cannot be told apart.
+        let comparable = !chunk.parts.iter().any(Part::combines);
+        if comparable && self.verify_now() {
             return self.check_on_cpu(session, chunk, &results);
         }
         let bytes_out = results
@@ -282,6 +308,7 @@ fn travels_in(access: Access) -> bool {
     match access {
         Access::Own { read, whole } => read || !whole,
         Access::Input(reach) => reach != Reach::Unused,
+        Access::Accumulator => true,
         Access::Scalar => false,
     }
 }
@@ -291,6 +318,7 @@ fn reached(access: Access, range: &Range<u64>, len: u64) -> Range<u64> {
     let clip = |start: u64, end: u64| start.min(end.min(len))..end.min(len);
     match access {
         Access::Own { .. } => clip(range.start, range.end),
+        Access::Accumulator => 0..len,
         Access::Input(Reach::Window { before, after }) => clip(
             range.start.saturating_sub(before),
             range.end.saturating_add(after),
@@ -299,9 +327,20 @@ fn reached(access: Access, range: &Range<u64>, len: u64) -> Range<u64> {
     }
 }
 
-/// Copies a result into the caller's own slice; bytes published.
+/// What changes nothing, for every element.
+fn identities(op: AccOp, elem: Elem, count: u64) -> Vec<u8> {
+    let (size, bits) = (elem.size() as usize, op.identity(elem).to_le_bytes());
+    bits[..size].repeat(count as usize)
+}
+
+/// Copies a result into the caller's own slice, or combines it with an accumulator; bytes published.
 fn publish(session: &Session<'_>, part: &Part, bytes: &[u8]) -> u64 {
     let dst = own_part(session, part);
+    if let Back::Combines(op) = part.back {
+        // SAFETY: the part is a whole `&[AtomicT]` of the running call, T of this element type.
+        unsafe { accumulate::all(op, part.elem, dst, bytes) };
+        return bytes.len() as u64;
+    }
     // SAFETY: the part lies in a `&mut [T]` of the running call, and this range of it belongs to this
     // chunk alone.
     unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), dst, bytes.len()) };

@@ -1,5 +1,6 @@
 //! The thread that feeds one device. `README.md` beside this file has states, steps and proof.
 
+mod accumulate;
 mod buffers;
 mod chunk;
 mod counter;

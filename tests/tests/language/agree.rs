@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hotsled_abi::{RECORDS_SECTION, RecordView, SITE_ROW_LEN, SITES_SECTION, SiteRow};
@@ -39,6 +40,18 @@ macro_rules! slices {
     )*};
 }
 slices!(f32 f64 i32 u32 i64 u64 u8 i8 u16 i16);
+
+macro_rules! atomics {
+    ($($ty:ident)*) => {$(
+        impl ToArg for Vec<$ty> {
+            fn arg(&self) -> Arg {
+                let now = self.iter().map(|v| v.load(Ordering::Relaxed));
+                Arg::Slice(now.flat_map(|v| v.to_le_bytes()).collect())
+            }
+        }
+    )*};
+}
+atomics!(AtomicU32 AtomicI64 AtomicU64 AtomicUsize);
 
 /// Calls a section with vectors (`x` for `&x`, `mut y` for `&mut y`) and scalars, and checks that
 /// interpreter and device agree with what it did, also where it panics.
@@ -111,7 +124,7 @@ pub fn check(name: &str, before: Vec<Arg>, after: Vec<Arg>, end: u64, panicked: 
         return;
     }
     for (n, param) in module.params.iter().enumerate() {
-        let (ParamKind::Own(elem), Arg::Slice(wanted)) = (param.kind, &after[n]) else {
+        let (Some(elem), Arg::Slice(wanted)) = (param.kind.elem(), &after[n]) else {
             continue;
         };
         for (place, got) in [("interpreter", &args[n]), ("device", &on_device[n])] {
@@ -161,8 +174,7 @@ fn launch(device: &mut Device, module: &Valid, args: &mut [Arg], base: u64, end:
         args: Vec::new(),
     };
     for (arg, param) in args.iter().zip(&module.params) {
-        let (Arg::Slice(bytes), ParamKind::Input(elem) | ParamKind::Own(elem)) = (arg, param.kind)
-        else {
+        let (Arg::Slice(bytes), Some(elem)) = (arg, param.kind.elem()) else {
             let Arg::Scalar(value) = arg else {
                 unreachable!()
             };

@@ -1,5 +1,6 @@
 //! Everything in the section language, bit for bit: CPU code, interpreter, simulated device.
 
+mod accumulate;
 mod agree;
 mod control;
 mod math;

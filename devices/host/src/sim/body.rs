@@ -178,6 +178,7 @@ impl<'a, 'f> Body<'a, 'f> {
             Stmt::Continue => self.leave(self.loops.last().expect("validated: inside a loop").1),
             Stmt::Fault => self.leave(self.fault),
             Stmt::Fill(array, value) => self.fill(*array, value),
+            Stmt::Accumulate(param, index, value) => self.accumulate(*param, index, value),
             Stmt::SetElement(array, index, value) => {
                 let (index, value) = (self.expr(index), self.expr(value));
                 let address = self.array_element(*array, index);
@@ -235,10 +236,8 @@ impl<'a, 'f> Body<'a, 'f> {
     }
 
     fn elem(&self, param: ParamId) -> Elem {
-        match self.module.params[usize::from(param.0)].kind {
-            ParamKind::Input(elem) | ParamKind::Own(elem) => elem,
-            ParamKind::Scalar(_) => unreachable!("validated: only slices are indexed"),
-        }
+        let kind = self.module.params[usize::from(param.0)].kind;
+        kind.elem().expect("validated: only slices are indexed")
     }
 
     /// Address of an element; faults when the index is not below the length.
@@ -255,6 +254,18 @@ impl<'a, 'f> Body<'a, 'f> {
             .ins()
             .ishl_imm_u(index, i64::from(size.trailing_zeros()));
         self.builder.ins().iadd(slot.word, offset)
+    }
+
+    /// One thread runs a launch, so that plain loads and stores will do.
+    fn accumulate(&mut self, param: ParamId, index: &Expr, value: &Expr) {
+        let ParamKind::Accumulator(elem, op) = self.module.params[usize::from(param.0)].kind else {
+            unreachable!("validated: an accumulator")
+        };
+        let (index, value) = (self.expr(index), self.expr(value));
+        let address = self.element(param, index);
+        let old = self.load(elem, address);
+        let new = self.integer_binary(op.binary(), elem.value_type(), old, value);
+        self.store(elem, new, address);
     }
 
     /// Address of an element of a local array; faults when the index is not below its length.

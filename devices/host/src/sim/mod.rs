@@ -167,7 +167,7 @@ impl Accelerator {
                         first,
                         count,
                     },
-                    ParamKind::Input(elem) | ParamKind::Own(elem),
+                    ParamKind::Input(elem) | ParamKind::Own(elem) | ParamKind::Accumulator(elem, _),
                 ) => {
                     let end = first.checked_add(count)?;
                     if reach(*access, launch, len)
@@ -193,7 +193,7 @@ fn reach(access: Access, launch: &Launch, len: u64) -> Option<std::ops::Range<u6
     let clip = |start: u64, end: u64| Some(start.min(end.min(len))..end.min(len));
     match access {
         Access::Scalar | Access::Input(Reach::Unused) => None,
-        Access::Input(Reach::Whole) => Some(0..len),
+        Access::Input(Reach::Whole) | Access::Accumulator => Some(0..len),
         Access::Input(Reach::Window { before, after }) => clip(
             launch.base.saturating_sub(before),
             launch.end.saturating_add(after),

@@ -35,6 +35,14 @@ impl Dice {
 pub const LEN: u64 = 24;
 /// Locals of each type.
 const LOCALS: u16 = 3;
+const ACCUMULATORS: [Elem; 6] = [
+    Elem::I32,
+    Elem::U32,
+    Elem::I64,
+    Elem::U64,
+    Elem::I64,
+    Elem::U32,
+];
 const INDEX: LocalId = LocalId(0);
 const NUMBERS: [Type; 6] = [
     Type::I32,
@@ -67,7 +75,7 @@ pub fn module(dice: &mut Dice) -> Valid {
 pub fn arguments(module: &Module, dice: &mut Dice) -> Vec<Arg> {
     let argument = |param: &Param| match param.kind {
         ParamKind::Scalar(ty) => Arg::Scalar(value(ty, dice)),
-        ParamKind::Input(elem) | ParamKind::Own(elem) => {
+        ParamKind::Input(elem) | ParamKind::Own(elem) | ParamKind::Accumulator(elem, _) => {
             let bytes = (0..LEN).flat_map(|_| {
                 let bits = value(elem.value_type(), dice).bits().to_le_bytes();
                 bits.into_iter().take(elem.size() as usize)
@@ -151,6 +159,9 @@ impl<'a> Generator<'a> {
         Type::ALL
             .into_iter()
             .for_each(|ty| param(ParamKind::Scalar(ty)));
+        for (elem, op) in ACCUMULATORS.into_iter().zip(AccOp::ALL) {
+            param(ParamKind::Accumulator(elem, op));
+        }
         let local = |ty| Local {
             name: "l".into(),
             ty,
@@ -206,10 +217,8 @@ impl<'a> Generator<'a> {
     }
 
     fn elem(&self, param: ParamId) -> Elem {
-        match self.module.params[usize::from(param.0)].kind {
-            ParamKind::Input(elem) | ParamKind::Own(elem) => elem,
-            ParamKind::Scalar(_) => unreachable!("only slices are asked for"),
-        }
+        let kind = self.module.params[usize::from(param.0)].kind;
+        kind.elem().expect("only slices are asked for")
     }
 
     /// A local of a type.
@@ -241,6 +250,13 @@ impl<'a> Generator<'a> {
             4 if self.loops > 0 => Stmt::If(self.expr(Type::Bool, 2), vec![Stmt::Continue], vec![]),
             5 => Stmt::SetElement(self.array(ty), self.index(5, 2), self.expr(ty, 3)),
             6 => Stmt::Fill(self.array(ty), self.expr(ty, 2)),
+            8 if self.in_body => {
+                let n = self.dice.below(ACCUMULATORS.len() as u64) as usize;
+                let first = 2 * Elem::ALL.len() + Type::ALL.len();
+                let ty = ACCUMULATORS[n].value_type();
+                let index = self.index(LEN, 2);
+                Stmt::Accumulate(ParamId((first + n) as u16), index, self.expr(ty, 3))
+            }
             7 if self.in_body && self.loops < 100 => {
                 let owns = self.owns();
                 let own = self.dice.pick(&owns);
