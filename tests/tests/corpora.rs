@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use hotsled_abi::{ENTRY_STRIDE, RECORDS_SECTION, SITE_ROW_LEN, SITE_VERSION, SITES_SECTION};
+use hotsled_abi::{ENTRY_STRIDE, NOP8, RECORDS_SECTION, SITE_ROW_LEN, SITE_VERSION, SITES_SECTION};
 use hotsled_link::{DeviceInfo, Message, ModuleId, PROTOCOL_VERSION};
 
 fn corpus(target: &str) -> PathBuf {
@@ -53,12 +53,21 @@ fn make_corpora() {
     for (name, record) in records() {
         put("virtual_isa", &name, &record);
     }
-    let rows: Vec<u8> = (0..3).flat_map(row).collect();
-    put("site_table", "three", &rows);
+    put(
+        "site_table",
+        "three",
+        &[row(0, 0), row(1, 1), row(2, 2)].concat(),
+    );
+    put("site_table", "twice", &[row(0, 0), row(1, 0)].concat());
+    put("site_table", "cut", &row(0, 0)[..20]);
     messages()
         .iter()
         .for_each(|(name, message)| put("link_message", name, &message.encode()));
-    put("elf", "object", &object());
+    let mut object = object();
+    put("elf", "object", &object);
+    let sled = object.windows(8).position(|bytes| bytes == NOP8);
+    object[sled.unwrap() + 2] ^= 1;
+    put("elf", "damaged", &object);
 }
 
 fn put(target: &str, name: &str, bytes: &[u8]) {
@@ -88,11 +97,11 @@ fn records() -> Vec<(String, Vec<u8>)> {
     found
 }
 
-/// A good row for the target's memory.
-fn row(n: u32) -> Vec<u8> {
+/// Row `n`, good for the target's memory, of entry `entry`.
+fn row(n: u32, entry: u32) -> Vec<u8> {
     let at = targets::TABLE as u32 + n * SITE_ROW_LEN as u32;
     let to = |field: u32, address: u32| address.wrapping_sub(at + field);
-    let sled = 0x10_0000 + n * ENTRY_STRIDE as u32;
+    let sled = 0x10_0000 + entry * ENTRY_STRIDE as u32;
     let words = [
         SITE_VERSION,
         to(4, sled),
