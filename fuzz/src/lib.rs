@@ -2,18 +2,20 @@
 //!
 //! `tests/tests/corpora.rs` includes this file and replays every corpus on stable Rust.
 
-use hotsled_abi::{ENTRY_STRIDE, RecordView};
+use hotsled_abi::{ENTRY_STRIDE, JMP8_LEN, RecordView, SLED_LEN, SiteAddr};
 use hotsled_cli::inspect::{self, Listing};
 use hotsled_link::Message;
 use hotsled_patcher::{Spaces, TableEntry};
+use hotsled_probe::{ENDBR64, Fit, Sled};
 
 /// A target by the name of its corpus.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     ("site_table", site_table),
     ("elf", elf),
+    ("sled", sled),
     ("virtual_isa", virtual_isa),
     ("link_message", link_message),
 ];
@@ -75,6 +77,51 @@ pub fn elf(bytes: &[u8]) {
         assert!(section.site.is_multiple_of(ENTRY_STRIDE as u64));
     }
     assert!(!Listing(&report).to_string().is_empty());
+}
+
+/// A foreign sled, behind one byte that places it.
+pub fn sled(bytes: &[u8]) {
+    let Some((&place, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let start = SiteAddr::new(0x10_0000 + u64::from(place));
+    let Ok(sled) = hotsled_probe::analyse(bytes, start) else {
+        return;
+    };
+    let nops = bytes.strip_prefix(&ENDBR64).unwrap_or(bytes);
+    let at = |address: SiteAddr| (address.get() - sled.start().get()) as usize;
+    assert_eq!(at(sled.end()), nops.len());
+    for nop in sled.nops() {
+        let code = &nops[at(nop.at)..][..usize::from(nop.len)];
+        assert!(is_nop(code), "{code:02x?} is taken for a nop");
+    }
+    a_jump_fits(&sled);
+}
+
+fn a_jump_fits(sled: &Sled) {
+    if let Ok(Fit::Ready(place) | Fit::Fuse(place)) = sled.fit() {
+        let (at, len) = (place.at.get(), u64::from(place.len));
+        assert!(at.is_multiple_of(SLED_LEN as u64) && len >= JMP8_LEN as u64);
+        assert!(at >= sled.start().get() && at + len <= sled.end().get());
+    }
+}
+
+/// Prefixes that change nothing, then `90` (not with REX.B, which makes it an exchange) or `0f 1f /0`.
+fn is_nop(mut code: &[u8]) -> bool {
+    let mut extended = false;
+    while let [
+        prefix @ (0x26 | 0x2e | 0x36 | 0x3e | 0x40..=0x4f | 0x64..=0x67),
+        rest @ ..,
+    ] = code
+    {
+        extended = matches!(prefix, 0x40..=0x4f) && prefix & 1 == 1;
+        code = rest;
+    }
+    match code {
+        [0x90] => !extended,
+        [0x0f, 0x1f, modrm, ..] => modrm >> 3 & 7 == 0,
+        _ => false,
+    }
 }
 
 /// A section's record, and a module by itself.

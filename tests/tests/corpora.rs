@@ -40,7 +40,11 @@ fn the_corpora_hold_something_that_is_accepted() {
     );
     let record = one("virtual_isa", "saxpy");
     let view = hotsled_abi::RecordView::parse(&record).unwrap();
-    assert!(hotsled_ir::read(view.module).is_ok());
+    let module = hotsled_ir::read(view.module);
+    assert!(
+        module.is_ok(),
+        "make the corpora anew, see below: {module:?}"
+    );
     assert!(Message::decode(&one("link_message", "hello")).is_ok());
 }
 
@@ -63,12 +67,29 @@ fn make_corpora() {
     messages()
         .iter()
         .for_each(|(name, message)| put("link_message", name, &message.encode()));
+    for (name, bytes) in SLEDS {
+        put("sled", name, bytes);
+    }
     let mut object = object();
     put("elf", "object", &object);
     let sled = object.windows(8).position(|bytes| bytes == NOP8);
     object[sled.unwrap() + 2] ^= 1;
     put("elf", "damaged", &object);
 }
+
+/// What compilers emit, behind the place; and what only looks like it.
+const SLEDS: [(&str, &[u8]); 4] = [
+    (
+        "clang",
+        b"\0\x66\x66\x66\x66\x66\x66\x2e\x0f\x1f\x84\0\0\x02\0\0\x90",
+    ),
+    (
+        "gcc",
+        b"\x04\xf3\x0f\x1e\xfa\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90\x90",
+    ),
+    ("pause", b"\0\xf3\x90\x90\x90\x90\x90\x90\x90"),
+    ("exchange", b"\0\x41\x90\x90\x90\x90\x90\x90\x90"),
+];
 
 fn put(target: &str, name: &str, bytes: &[u8]) {
     fs::create_dir_all(corpus(target)).unwrap();
