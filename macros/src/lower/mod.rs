@@ -381,12 +381,15 @@ impl<'a> Lower<'a> {
     /// Makes two types equal, or says which differ.
     pub fn unify(&mut self, expected: Term, found: Term, span: Span) {
         let (wanted, got) = (self.infer.describe(expected), self.infer.describe(found));
-        if !self.infer.unify(expected, found) {
-            self.error(
-                span,
-                format!("expected {wanted}, found {got}; convert with `as {wanted}`"),
-            );
+        if self.infer.unify(expected, found) {
+            return;
         }
+        let instead = if wanted == "bool" {
+            "compare it, as in `!= 0`".to_owned()
+        } else {
+            format!("convert with `as {wanted}`")
+        };
+        self.error(span, format!("expected {wanted}, found {got}; {instead}"));
     }
 
     pub fn slice(&self, name: &Ident) -> Option<(ParamId, Kind)> {
