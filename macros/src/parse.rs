@@ -76,7 +76,7 @@ pub enum Body {
     /// The statements of the loop.
     Loop(Block),
     /// `parallel(..).map(|index| value).sum()`.
-    Reduce(Reduction),
+    Reduce(Box<Reduction>),
 }
 
 /// A reduction to one value of a type.
@@ -95,8 +95,17 @@ pub enum Combine {
     Product,
     Min,
     Max,
-    /// The identity, and `|a, b| value`.
-    Fold(Expr, Ident, Ident, Expr),
+    /// By the user's closure.
+    Fold(Box<Fold>),
+}
+
+/// `.fold(identity, |a, b| value)`.
+#[derive(Clone)]
+pub struct Fold {
+    pub identity: Expr,
+    pub a: Ident,
+    pub b: Ident,
+    pub value: Expr,
 }
 
 /// Splits the item, naming everything that is not a section's; `None` if too little is left to go on.
@@ -379,7 +388,12 @@ fn reduction(item: &ItemFn, call: &syn::ExprMethodCall) -> Result<Parallel> {
         ("fold", [identity, op]) => {
             let (names, value) = plain_closure(op, 2)?;
             let [a, b] = [&names[0], &names[1]].map(Clone::clone);
-            Combine::Fold((*identity).clone(), a, b, value.clone())
+            Combine::Fold(Box::new(Fold {
+                identity: (*identity).clone(),
+                a,
+                b,
+                value: value.clone(),
+            }))
         }
         _ => {
             let help = "a reduction ends with `.sum()`, `.product()`, `.min()`, `.max()` or \
@@ -393,12 +407,12 @@ fn reduction(item: &ItemFn, call: &syn::ExprMethodCall) -> Result<Parallel> {
         func: func.clone(),
         start: start.clone(),
         end: end.clone(),
-        body: Body::Reduce(Reduction {
+        body: Body::Reduce(Box::new(Reduction {
             value: value.clone(),
             how,
             ty,
             method: call.method.clone(),
-        }),
+        })),
     })
 }
 

@@ -88,7 +88,7 @@ impl Lower<'_> {
     fn identity(&mut self, reduction: &Reduction) -> Typed {
         let (ty, span) = (reduction.ty, reduction.method.span());
         let value = match &reduction.how {
-            Combine::Fold(identity, ..) => return self.expect(identity, ty),
+            Combine::Fold(fold) => return self.expect(&fold.identity, ty),
             Combine::Sum => number(ty, 0),
             Combine::Product => number(ty, 1),
             Combine::Min => extreme(ty, true),
@@ -113,7 +113,8 @@ impl Lower<'_> {
             Combine::Product => known(BinOp::Mul, "mul"),
             Combine::Min => known(BinOp::Min, "min"),
             Combine::Max => known(BinOp::Max, "max"),
-            Combine::Fold(_, x, y, value) => {
+            Combine::Fold(fold) => {
+                let (x, y, value) = (&fold.a, &fold.b, &fold.value);
                 let value = self.scoped(|this| {
                     this.bind(x, Name::Local(a, term, false));
                     this.bind(y, Name::Local(b, term, false));
