@@ -340,6 +340,7 @@ fn grain(section: &Section, lowered: &Lowered, all: &[(usize, Param)]) -> TokenS
     };
     let (prelude, body, k) = (&lowered.prelude, &lowered.body, turn_name());
     quote! {
+        #[allow(clippy::too_many_arguments)]
         fn __grain(#(#params,)* __start: ::core::primitive::usize, __end: ::core::primitive::usize) {
             let __count = __end - __start;
             if true #(&& #own.len() == __count)* {
