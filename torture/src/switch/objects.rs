@@ -79,7 +79,10 @@ fn expect(
     let _with_others = field.sessions.read();
     match field.patcher.switch(wish, Mode::AllOrNone) {
         Ok(_) => {}
-        Err(PatchError::TrapBlocked(_)) => return Ok(TALLY.held_up.add(1)),
+        Err(PatchError::TrapBlocked(_)) => {
+            TALLY.held_up.add(1);
+            return Ok(());
+        }
         Err(error) => return Err(error),
     }
     // SAFETY: sled and target are functions of this type.
