@@ -24,8 +24,16 @@ pub fn under_load<T>(
         while ready.load(Ordering::Acquire) < busy {
             std::thread::yield_now();
         }
-        let result = work();
-        stop.store(true, Ordering::Relaxed);
-        result
+        let _stop = Stop(&stop);
+        work()
     })
+}
+
+/// Ends the callers when dropped, also when what they were for panics.
+pub struct Stop<'a>(pub &'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

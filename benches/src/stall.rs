@@ -7,6 +7,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{self, Ask};
+use crate::load::Stop;
 use crate::progress::Progress;
 use crate::row::{Row, Stall, Waits};
 use crate::scheme::{Name, Scheme};
@@ -93,6 +94,7 @@ pub fn measure(scheme: Option<Name>, sites: usize, time: Duration) -> Result<See
     let stop = AtomicBool::new(false);
     Ok(std::thread::scope(|scope| {
         let caller = scope.spawn(|| latencies(&*made, sites, &stop));
+        let running = Stop(&stop);
         let start = Instant::now();
         let mut flips = 0;
         while start.elapsed() < time {
@@ -102,7 +104,7 @@ pub fn measure(scheme: Option<Name>, sites: usize, time: Duration) -> Result<See
             }
             std::thread::sleep(GAP);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(running);
         let ticks = caller.join().expect("the caller only calls");
         Seen::new(flips, &ticks)
     }))
