@@ -19,9 +19,12 @@ const GOING: Generation = Generation(1);
 /// The device that stays in use.
 const STAYING: Generation = Generation(2);
 
+/// Stores on their way to memory: which word, which value.
+type Buffer = VecDeque<(usize, u64)>;
+
 /// Sequence and generation of one slot as memory holds them, and the stores on their way there.
 #[derive(Default)]
-struct Core(Mutex<([u64; 2], VecDeque<(usize, u64)>)>);
+struct Core(Mutex<([u64; 2], Buffer)>);
 
 impl Core {
     fn write_back(&self, most: usize) {
