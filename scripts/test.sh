@@ -39,6 +39,7 @@ need clang-19 clang-19
 need ld.lld lld
 need mold mold
 need gdb gdb
+need spirv-val spirv-tools
 need chromium chromium
 need chromedriver chromium-driver
 if ! command -v cargo-deny >/dev/null; then

@@ -3,10 +3,16 @@
 //! [`serve`] is the protocol loop and knows no device; a device is a [`backend::Backend`]; [`sim`] is the
 //! simulated accelerator. The service itself links none of this.
 
+mod args;
 pub mod backend;
+mod cannot;
 mod cli;
+mod emit;
 mod faults;
 pub mod serve;
 pub mod sim;
+#[cfg(feature = "vulkan")]
+pub mod spirv;
 
+pub use cannot::Cannot;
 pub use cli::main_from;

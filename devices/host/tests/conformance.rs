@@ -1,198 +1,31 @@
 //! The conformance suite: what every device host must do, asked over the link. `backend!` runs it for
 //! one backend.
 
-use std::process::{Child, Command};
+mod common;
+
 use std::time::{Duration, Instant};
 
+use common::build::{bin, floats, local, module, saxpy, scalar};
+use common::host::{Host, run, soon};
+use common::{operators, random};
 use hotsled_ir::{
-    BinOp, CmpOp, Elem, Expr, Local, LocalId, Module, Param, ParamId, ParamKind, Stmt, Type, UnOp,
-    Valid, Value, encode, interp, validate,
+    BinOp, CmpOp, Elem, Expr, LocalId, ParamId, ParamKind, Stmt, Type, Valid, Value, encode, interp,
 };
 use hotsled_link::*;
-
-/// A host process and the engine's end of its link; killed on drop.
-struct Host {
-    child: Child,
-    client: Client,
-}
-
-impl Host {
-    fn start(args: &[&str]) -> Result<Self, LinkError> {
-        let (ours, theirs) = hotsled_sys::seqpacket::pair().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hotsled-device"));
-        command.args(args).args(["--link-fd", "3"]);
-        let mut child = hotsled_sys::spawn::with_descriptor(command, theirs, 3).unwrap();
-        let options = ClientOptions {
-            handshake: Duration::from_secs(2),
-            ..ClientOptions::default()
-        };
-        match Client::accept(ours, &options) {
-            Ok(client) => Ok(Self { child, client }),
-            Err(error) => {
-                let _ = (child.kill(), child.wait());
-                Err(error)
-            }
-        }
-    }
-
-    fn lower(&self, module: &Valid) -> ModuleId {
-        self.client
-            .lower(1, &encode(module), Duration::from_secs(10))
-            .unwrap()
-            .module
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _ = (self.child.kill(), self.child.wait());
-    }
-}
-
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(10)
-}
-
-/// Runs a module over `base..end` with whole slices, and returns the slices as the device left them.
-fn run(
-    queue: &mut Queue,
-    module: ModuleId,
-    kinds: &[ParamKind],
-    args: &[interp::Arg],
-    base: u64,
-    end: u64,
-) -> (Outcome, Vec<interp::Arg>) {
-    let mut launch = Launch {
-        module,
-        base,
-        end,
-        args: vec![],
-    };
-    let mut buffers = Vec::new();
-    for (arg, kind) in args.iter().zip(kinds) {
-        match (arg, kind) {
-            (interp::Arg::Scalar(value), _) => {
-                launch.args.push(LaunchArg::Scalar(value.bits()));
-                buffers.push(None);
-            }
-            (interp::Arg::Slice(bytes), ParamKind::Input(e) | ParamKind::Own(e)) => {
-                let size = bytes.len() as u64;
-                let (ptr, block) = (queue.alloc(size).unwrap(), queue.reserve(size).unwrap());
-                // SAFETY: `bytes` is readable for its length.
-                unsafe { queue.write(&block, 0, bytes.as_ptr(), size) };
-                queue.copy_in(&block, 0, ptr, size).unwrap();
-                let len = size / e.size();
-                launch.args.push(LaunchArg::Slice {
-                    ptr,
-                    len,
-                    first: 0,
-                    count: len,
-                });
-                buffers.push(Some((ptr, block, size)));
-            }
-            _ => unreachable!(),
-        }
-    }
-    queue.launch(launch).unwrap();
-    for (ptr, block, size) in buffers.iter().flatten() {
-        queue.copy_out(*ptr, block, 0, *size).unwrap();
-    }
-    let fence = queue.fence().unwrap();
-    let outcome = queue.wait(fence, soon()).unwrap();
-    let results = buffers
-        .into_iter()
-        .zip(args)
-        .map(|(buffer, arg)| match buffer {
-            None => arg.clone(),
-            Some((ptr, block, size)) => {
-                let mut bytes = vec![0; size as usize];
-                // SAFETY: `bytes` has room for `size`.
-                unsafe { queue.read(&block, 0, bytes.as_mut_ptr(), size) };
-                queue.release(block);
-                queue.free(ptr).unwrap();
-                interp::Arg::Slice(bytes)
-            }
-        });
-    (outcome, results.collect())
-}
-
-fn local(id: u16) -> Box<Expr> {
-    Box::new(Expr::Local(LocalId(id)))
-}
-
-fn scalar(id: u16) -> Box<Expr> {
-    Box::new(Expr::Scalar(ParamId(id)))
-}
-
-fn bin(op: BinOp, a: Box<Expr>, b: Box<Expr>) -> Box<Expr> {
-    Box::new(Expr::Binary(op, a, b))
-}
-
-fn module(params: &[ParamKind], locals: &[Type], body: Vec<Stmt>) -> Valid {
-    let param = |kind: &ParamKind| Param {
-        name: "p".into(),
-        kind: *kind,
-    };
-    let mut all = vec![Local {
-        name: "i".into(),
-        ty: Type::U64,
-    }];
-    all.extend(locals.iter().map(|ty| Local {
-        name: "l".into(),
-        ty: *ty,
-    }));
-    let module = Module {
-        name: "conformance".into(),
-        params: params.iter().map(param).collect(),
-        locals: all,
-        arrays: vec![],
-        prelude: vec![],
-        index: LocalId(0),
-        body,
-    };
-    validate(module).unwrap()
-}
-
-fn saxpy() -> (Valid, Vec<ParamKind>) {
-    let kinds = vec![
-        ParamKind::Scalar(Type::F32),
-        ParamKind::Input(Elem::F32),
-        ParamKind::Own(Elem::F32),
-    ];
-    let product = bin(
-        BinOp::Mul,
-        scalar(0),
-        Box::new(Expr::Load(ParamId(1), local(0))),
-    );
-    let body = vec![Stmt::Store(
-        ParamId(2),
-        *bin(BinOp::Add, product, Box::new(Expr::LoadOwn(ParamId(2)))),
-    )];
-    (module(&kinds, &[], body), kinds)
-}
-
-fn floats(values: impl IntoIterator<Item = f32>) -> interp::Arg {
-    interp::Arg::Slice(values.into_iter().flat_map(f32::to_le_bytes).collect())
-}
 
 /// Equal bit for bit, all NaNs counting as equal.
 fn same(elem: Option<Elem>, a: &interp::Arg, b: &interp::Arg) -> bool {
     let (interp::Arg::Slice(a), interp::Arg::Slice(b)) = (a, b) else {
         return a == b;
     };
-    if elem != Some(Elem::F32) {
-        return a == b;
-    }
-    let words = |bytes: &[u8]| {
-        bytes
-            .chunks(4)
-            .map(|c| f32::from_le_bytes(c.try_into().unwrap()))
-            .collect::<Vec<_>>()
+    let nan = |bytes: &[u8]| match elem {
+        Some(Elem::F32) => f32::from_le_bytes(bytes.try_into().unwrap()).is_nan(),
+        Some(Elem::F64) => f64::from_le_bytes(bytes.try_into().unwrap()).is_nan(),
+        _ => false,
     };
-    words(a)
-        .iter()
-        .zip(&words(b))
-        .all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
+    let size = elem.map_or(1, |e| e.size() as usize);
+    let mut pairs = a.chunks(size).zip(b.chunks(size));
+    a.len() == b.len() && pairs.all(|(a, b)| a == b || (nan(a) && nan(b)))
 }
 
 /// Device and interpreter agree on `module`.
@@ -242,6 +75,45 @@ fn chunks_compute_their_range_only(args: &[&str]) {
     }
 }
 
+/// A body that faults at index 7 only, in each way there is.
+fn every_kind_of_fault_is_reported(args: &[&str]) {
+    let host = Host::start(args).unwrap();
+    let mut queue = host.client.queue().unwrap();
+    let number = |ty, v| Box::new(Expr::Cast(ty, Box::new(Expr::Const(Value::I32(v)))));
+    let least = |ty| {
+        let one = |v| Box::new(Expr::Const(Value::U32(v)));
+        bin(
+            BinOp::Shl,
+            number(ty, 1),
+            one(if ty == Type::I32 { 31 } else { 63 }),
+        )
+    };
+    let mut faults = vec![Stmt::Fault];
+    for ty in [Type::I32, Type::U32, Type::I64, Type::U64] {
+        for op in [BinOp::Div, BinOp::Rem] {
+            faults.push(Stmt::Set(
+                LocalId(1),
+                Expr::Cast(Type::U64, bin(op, number(ty, 9), number(ty, 0))),
+            ));
+            if matches!(ty, Type::I32 | Type::I64) {
+                let overflow = bin(op, least(ty), number(ty, -1));
+                faults.push(Stmt::Set(LocalId(1), Expr::Cast(Type::U64, overflow)));
+            }
+        }
+    }
+    for fault in faults {
+        let seventh = Expr::Compare(CmpOp::Eq, local(0), Box::new(Expr::Const(Value::U64(7))));
+        let body = vec![
+            Stmt::If(seventh, vec![fault], vec![]),
+            Stmt::Store(ParamId(0), Expr::Const(Value::U32(5))),
+        ];
+        let module = module(&[ParamKind::Own(Elem::U8)], &[Type::U64], body);
+        let args = [interp::Arg::Slice(vec![0; 20])];
+        agrees(&host, &mut queue, &module, &args, 0, 20);
+        agrees(&host, &mut queue, &module, &args, 8, 20);
+    }
+}
+
 fn faults_are_a_status(args: &[&str]) {
     let host = Host::start(args).unwrap();
     let mut queue = host.client.queue().unwrap();
@@ -259,115 +131,18 @@ fn faults_are_a_status(args: &[&str]) {
 fn operators_agree_with_the_interpreter(args: &[&str]) {
     let host = Host::start(args).unwrap();
     let mut queue = host.client.queue().unwrap();
-    let hurt = [
-        0.0,
-        -0.0,
-        1.0,
-        -1.5,
-        2.5,
-        -2.5,
-        0.49999997,
-        3e9,
-        -3e9,
-        1e-40,
-        f32::NAN,
-        f32::INFINITY,
-        f32::NEG_INFINITY,
-        f32::MAX,
-        8388609.0,
-        255.6,
-    ];
-    let n = hurt.len();
-    let xs = floats((0..n * n).map(|i| hurt[i / n]));
-    let ys = floats((0..n * n).map(|i| hurt[i % n]));
-    let kinds = [
-        ParamKind::Input(Elem::F32),
-        ParamKind::Input(Elem::F32),
-        ParamKind::Own(Elem::F32),
-    ];
-    let x = || Box::new(Expr::Load(ParamId(0), local(0)));
-    let y = || Box::new(Expr::Load(ParamId(1), local(0)));
-    let mut exprs = Vec::new();
-    for op in [
-        BinOp::Add,
-        BinOp::Sub,
-        BinOp::Mul,
-        BinOp::Div,
-        BinOp::Rem,
-        BinOp::Min,
-        BinOp::Max,
-        BinOp::Hypot,
-    ] {
-        exprs.push(*bin(op, x(), y()));
+    for (module, args, end) in operators::modules() {
+        agrees(&host, &mut queue, &module, &args, 0, end);
     }
-    for op in [
-        UnOp::Neg,
-        UnOp::Abs,
-        UnOp::Sqrt,
-        UnOp::Floor,
-        UnOp::Ceil,
-        UnOp::Trunc,
-        UnOp::Round,
-    ] {
-        exprs.push(Expr::Unary(op, x()));
-    }
-    for op in [
-        CmpOp::Eq,
-        CmpOp::Ne,
-        CmpOp::Lt,
-        CmpOp::Le,
-        CmpOp::Gt,
-        CmpOp::Ge,
-    ] {
-        let flag = Expr::Compare(op, x(), y());
-        exprs.push(Expr::Cast(
-            Type::F32,
-            Box::new(Expr::Cast(Type::U32, Box::new(flag))),
-        ));
-    }
-    for ty in [Type::I32, Type::U32, Type::I64, Type::U64, Type::F64] {
-        exprs.push(Expr::Cast(Type::F32, Box::new(Expr::Cast(ty, x()))));
-    }
-    let ints = |ty| Box::new(Expr::Cast(ty, x()));
-    for ty in [Type::I32, Type::U32, Type::I64, Type::U64] {
-        let b = || Box::new(Expr::Cast(ty, y()));
-        for op in [
-            BinOp::Add,
-            BinOp::Sub,
-            BinOp::Mul,
-            BinOp::And,
-            BinOp::Or,
-            BinOp::Xor,
-            BinOp::Min,
-            BinOp::Max,
-        ] {
-            exprs.push(Expr::Cast(Type::F32, bin(op, ints(ty), b())));
-        }
-        for op in [BinOp::Shl, BinOp::Shr] {
-            exprs.push(Expr::Cast(
-                Type::F32,
-                bin(op, ints(ty), Box::new(Expr::Cast(Type::U32, y()))),
-            ));
-        }
-        for op in [BinOp::Div, BinOp::Rem] {
-            let divisor = bin(
-                BinOp::Or,
-                b(),
-                Box::new(Expr::Cast(ty, Box::new(Expr::Const(Value::U32(2))))),
-            );
-            exprs.push(Expr::Cast(Type::F32, bin(op, ints(ty), divisor)));
-        }
-    }
-    for expr in exprs {
-        let module = module(&kinds, &[], vec![Stmt::Store(ParamId(2), expr)]);
-        agrees(
-            &host,
-            &mut queue,
-            &module,
-            &[xs.clone(), ys.clone(), floats(vec![0.0; n * n])],
-            0,
-            (n * n) as u64,
-        );
+}
+
+/// Random modules: any mixture of constructs; some fault, in both.
+fn random_modules_agree_with_the_interpreter(args: &[&str]) {
+    let host = Host::start(args).unwrap();
+    let mut queue = host.client.queue().unwrap();
+    for seed in 0..80 {
+        let (module, args) = random::module(seed);
+        agrees(&host, &mut queue, &module, &args, 2, random::LEN - 1);
     }
 }
 
@@ -519,7 +294,9 @@ macro_rules! backend {
             }
             run!(chunks_compute_their_range_only);
             run!(faults_are_a_status);
+            run!(every_kind_of_fault_is_reported);
             run!(operators_agree_with_the_interpreter);
+            run!(random_modules_agree_with_the_interpreter);
             run!(control_flow_agrees_with_the_interpreter);
             run!(memory_is_finite_and_launches_are_checked);
             run!(corrupt_modules_are_refused_and_the_link_goes_on);

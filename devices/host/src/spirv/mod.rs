@@ -1,0 +1,94 @@
+//! The virtual ISA to SPIR-V 1.5 for Vulkan 1.2, by `rspirv`.
+//!
+//! Memory is reached by address (physical storage buffers), so that a module binds nothing: its argument
+//! block comes as push constants, or, where it is too long, they hold the block's address.
+
+mod control;
+mod memory;
+mod target;
+
+use hotsled_ir::Valid;
+use rspirv::binary::Assemble as _;
+
+use crate::args::Layout;
+use crate::cannot::Cannot;
+use target::Spirv;
+
+/// Invocations of a work group; every Vulkan device runs as many.
+pub const GROUP: u32 = 64;
+/// Bytes of push constants that every Vulkan device has.
+pub(crate) const PUSH_BYTES: usize = 128;
+
+/// What a device offers beyond what every device has that is driven at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Features {
+    /// `shaderFloat64`.
+    pub float64: bool,
+    /// `storageBuffer8BitAccess`; without it bytes are reached through their words.
+    pub storage8: bool,
+    /// `storageBuffer16BitAccess`; without it halves are reached through their words.
+    pub storage16: bool,
+    /// What can be asked of `f32`.
+    pub controls32: Controls,
+    /// What can be asked of `f64`.
+    pub controls64: Controls,
+}
+
+/// Float controls of one width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Controls {
+    /// Subnormal numbers are kept.
+    pub denormals: bool,
+    /// Zeros keep their sign, and infinity and NaN their meaning.
+    pub specials: bool,
+    /// Rounds to nearest, ties to even.
+    pub nearest: bool,
+}
+
+impl Features {
+    /// All of them; what a discrete GPU of today has, and what is shown by default.
+    pub const ALL: Self = Self {
+        float64: true,
+        storage8: true,
+        storage16: true,
+        controls32: Controls {
+            denormals: true,
+            specials: true,
+            nearest: true,
+        },
+        controls64: Controls {
+            denormals: true,
+            specials: true,
+            nearest: true,
+        },
+    };
+}
+
+/// Whether the argument block is too long for push constants.
+pub(crate) fn buffered(layout: &Layout) -> bool {
+    layout.words() * 8 > PUSH_BYTES
+}
+
+/// Lowers a module.
+///
+/// # Errors
+/// What a device with these features cannot.
+pub fn lower(module: &Valid, features: &Features) -> Result<Vec<u32>, Cannot> {
+    Ok(build(module, features)?.assemble())
+}
+
+/// The lowered module as text.
+///
+/// # Errors
+/// As [`lower`].
+pub fn text(module: &Valid, features: &Features) -> Result<String, Cannot> {
+    use rspirv::binary::Disassemble as _;
+    Ok(build(module, features)?.disassemble() + "\n")
+}
+
+fn build(module: &Valid, features: &Features) -> Result<rspirv::dr::Module, Cannot> {
+    let mut target = Spirv::new(&Layout::of(module));
+    target.features = *features;
+    crate::emit::emit(module, &mut target)?;
+    target.finish()
+}

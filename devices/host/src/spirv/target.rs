@@ -1,0 +1,429 @@
+//! Types, constants and plain operations.
+
+use hotsled_ir::{BinOp, CmpOp, Elem, Type, UnOp, Value};
+use rspirv::dr::{Builder, InsertPoint, Instruction, Module, Operand};
+use rspirv::spirv::{
+    AddressingModel, BuiltIn, Capability, Decoration, ExecutionMode, ExecutionModel,
+    FunctionControl, GlslStd450Op, MemoryModel, Op, StorageClass, Word,
+};
+
+use super::control::Frame;
+use super::{Controls, Features, GROUP, buffered};
+use crate::args::Layout;
+use crate::cannot::Cannot;
+use crate::emit::{Result, Target};
+
+/// A module that is being built. A block is open unless [`Target::left`].
+pub(super) struct Spirv {
+    pub(super) b: Builder,
+    pub(super) features: Features,
+    pub(super) frames: Vec<Frame>,
+    /// Words of the argument block, loaded first of all.
+    words: Vec<Word>,
+    /// Variables; they must stand at the start of the function.
+    variables: Vec<Instruction>,
+    invocation: Word,
+    glsl: Word,
+    main: Word,
+    pub(super) uses: Uses,
+}
+
+/// What has been used, and must be declared.
+#[derive(Default)]
+pub(super) struct Uses {
+    pub float64: bool,
+    pub storage8: bool,
+    pub storage16: bool,
+}
+
+impl Spirv {
+    /// An open function that has loaded its arguments.
+    pub(super) fn new(layout: &Layout) -> Self {
+        let mut b = Builder::new();
+        b.set_version(1, 5);
+        for capability in [
+            Capability::Shader,
+            Capability::Int64,
+            Capability::PhysicalStorageBufferAddresses,
+        ] {
+            b.capability(capability);
+        }
+        let glsl = b.ext_inst_import("GLSL.std.450");
+        b.memory_model(
+            AddressingModel::PhysicalStorageBuffer64,
+            MemoryModel::GLSL450,
+        );
+        let (words, id) = inputs(&mut b, if buffered(layout) { 1 } else { layout.words() });
+        let void = b.type_void();
+        let signature = b.type_function(void, []);
+        let main = b
+            .begin_function(void, None, FunctionControl::NONE, signature)
+            .expect("no function is open");
+        b.entry_point(ExecutionModel::GLCompute, main, "main", [words, id]);
+        b.execution_mode(main, ExecutionMode::LocalSize, [GROUP, 1, 1]);
+        b.begin_block(None).expect("a function is open");
+        let mut this = Self {
+            b,
+            features: Features::ALL,
+            frames: Vec::new(),
+            words: Vec::new(),
+            variables: Vec::new(),
+            invocation: 0,
+            glsl,
+            main,
+            uses: Uses::default(),
+        };
+        this.load_inputs(layout, words, id);
+        this
+    }
+
+    fn load_inputs(&mut self, layout: &Layout, words: Word, id: Word) {
+        let (long, short) = (self.ty(Type::U64), self.ty(Type::U32));
+        let pushed = |this: &mut Self, n: usize| {
+            let pointer = this.b.type_pointer(None, StorageClass::PushConstant, long);
+            let (first, n) = (
+                this.b.constant_bit32(short, 0),
+                this.b.constant_bit32(short, n as u32),
+            );
+            let at = this.op(Op::AccessChain, pointer, &[words, first, n]);
+            this.op(Op::Load, long, &[at])
+        };
+        if buffered(layout) {
+            let block = pushed(self, 0);
+            self.words = (0..layout.words())
+                .map(|n| self.buffered_word(block, n))
+                .collect();
+        } else {
+            self.words = (0..layout.words()).map(|n| pushed(self, n)).collect();
+        }
+        let three = self.b.type_vector(short, 3);
+        let number = self.op(Op::Load, three, &[id]);
+        let x = self.b.composite_extract(short, None, number, [0]);
+        let x = x.expect("a block is open");
+        self.invocation = self.op(Op::UConvert, long, &[x]);
+    }
+
+    fn buffered_word(&mut self, block: Word, n: usize) -> Word {
+        let long = self.ty(Type::U64);
+        let offset = self.b.constant_bit64(long, 8 * n as u64);
+        let at = self.op(Op::IAdd, long, &[block, offset]);
+        self.load_from(long, at, 8)
+    }
+
+    /// Any operation with a result.
+    pub(super) fn op(&mut self, op: Op, ty: Word, operands: &[Word]) -> Word {
+        let id = self.b.id();
+        let operands = operands.iter().map(|id| Operand::IdRef(*id)).collect();
+        self.push(Instruction::new(op, Some(ty), Some(id), operands));
+        id
+    }
+
+    pub(super) fn push(&mut self, instruction: Instruction) {
+        self.b
+            .insert_into_block(InsertPoint::End, instruction)
+            .expect("a block is open");
+    }
+
+    fn glsl(&mut self, op: GlslStd450Op, ty: Word, a: Word) -> Word {
+        let operands = [Operand::IdRef(a)];
+        self.b
+            .ext_inst(ty, None, self.glsl, op as Word, operands)
+            .expect("a block is open")
+    }
+
+    /// Arithmetic that the driver may not fuse.
+    fn exact(&mut self, op: Op, ty: Word, operands: &[Word]) -> Word {
+        let id = self.op(op, ty, operands);
+        self.b.decorate(id, Decoration::NoContraction, []);
+        id
+    }
+
+    pub(super) fn ty(&mut self, ty: Type) -> Word {
+        match ty {
+            Type::Bool => self.b.type_bool(),
+            Type::I32 | Type::U32 => self.b.type_int(32, 0),
+            Type::I64 | Type::U64 => self.b.type_int(64, 0),
+            Type::F32 => self.b.type_float(32, None),
+            Type::F64 => {
+                self.uses.float64 = true;
+                self.b.type_float(64, None)
+            }
+        }
+    }
+
+    /// Ends the function and declares what was used.
+    pub(super) fn finish(mut self) -> std::result::Result<Module, Cannot> {
+        self.b.ret().expect("a block is open");
+        self.b.end_function().expect("a function is open");
+        if self.uses.float64 {
+            if !self.features.float64 {
+                return Err(Cannot::Feature {
+                    what: "f64".into(),
+                    feature: "shaderFloat64",
+                });
+            }
+            self.b.capability(Capability::Float64);
+            self.controls(64, self.features.controls64);
+        }
+        self.controls(32, self.features.controls32);
+        for (used, capability) in [
+            (self.uses.storage8, Capability::StorageBuffer8BitAccess),
+            (self.uses.storage16, Capability::StorageBuffer16BitAccess),
+        ] {
+            if used {
+                self.b.capability(capability);
+            }
+        }
+        let mut module = self.b.module();
+        module.functions[0].blocks[0]
+            .instructions
+            .splice(0..0, self.variables);
+        Ok(module)
+    }
+
+    fn controls(&mut self, width: u32, controls: Controls) {
+        use Capability as C;
+        use ExecutionMode as M;
+        for (offered, capability, mode) in [
+            (controls.denormals, C::DenormPreserve, M::DenormPreserve),
+            (
+                controls.specials,
+                C::SignedZeroInfNanPreserve,
+                M::SignedZeroInfNanPreserve,
+            ),
+            (controls.nearest, C::RoundingModeRTE, M::RoundingModeRTE),
+        ] {
+            if offered {
+                self.b.capability(capability);
+                self.b.execution_mode(self.main, mode, [width]);
+            }
+        }
+    }
+}
+
+/// The push constants, an array of so many words, and the invocation's number.
+fn inputs(b: &mut Builder, words: usize) -> (Word, Word) {
+    let (long, short) = (b.type_int(64, 0), b.type_int(32, 0));
+    let count = b.constant_bit32(short, words as u32);
+    let array = b.type_array(long, count);
+    b.decorate(array, Decoration::ArrayStride, [Operand::LiteralBit32(8)]);
+    let block = b.type_struct([array]);
+    b.decorate(block, Decoration::Block, []);
+    b.member_decorate(block, 0, Decoration::Offset, [Operand::LiteralBit32(0)]);
+    let pointer = b.type_pointer(None, StorageClass::PushConstant, block);
+    let words = b.variable(pointer, None, StorageClass::PushConstant, None);
+    let three = b.type_vector(short, 3);
+    let pointer = b.type_pointer(None, StorageClass::Input, three);
+    let id = b.variable(pointer, None, StorageClass::Input, None);
+    let builtin = Operand::BuiltIn(BuiltIn::GlobalInvocationId);
+    b.decorate(id, Decoration::BuiltIn, [builtin]);
+    (words, id)
+}
+
+fn is_float(ty: Type) -> bool {
+    matches!(ty, Type::F32 | Type::F64)
+}
+
+fn is_signed(ty: Type) -> bool {
+    matches!(ty, Type::I32 | Type::I64)
+}
+
+impl Target for Spirv {
+    type Value = Word;
+    type Variable = Word;
+
+    fn constant(&mut self, value: Value) -> Result<Word> {
+        let ty = self.ty(value.ty());
+        Ok(match value {
+            Value::Bool(true) => self.b.constant_true(ty),
+            Value::Bool(false) => self.b.constant_false(ty),
+            Value::I64(_) | Value::U64(_) | Value::F64(_) => {
+                self.b.constant_bit64(ty, value.bits())
+            }
+            Value::I32(_) | Value::U32(_) | Value::F32(_) => {
+                self.b.constant_bit32(ty, value.bits() as u32)
+            }
+        })
+    }
+
+    fn variable(&mut self, ty: Type) -> Result<Word> {
+        let ty = self.ty(ty);
+        let pointer = self.b.type_pointer(None, StorageClass::Function, ty);
+        let id = self.b.id();
+        let class = vec![Operand::StorageClass(StorageClass::Function)];
+        self.variables.push(Instruction::new(
+            Op::Variable,
+            Some(pointer),
+            Some(id),
+            class,
+        ));
+        Ok(id)
+    }
+
+    fn get(&mut self, ty: Type, variable: Word) -> Word {
+        let ty = self.ty(ty);
+        self.op(Op::Load, ty, &[variable])
+    }
+
+    fn set(&mut self, variable: Word, value: Word) {
+        let operands = vec![Operand::IdRef(variable), Operand::IdRef(value)];
+        self.push(Instruction::new(Op::Store, None, None, operands));
+    }
+
+    fn word(&mut self, n: usize) -> Word {
+        self.words[n]
+    }
+
+    fn invocation(&mut self) -> Word {
+        self.invocation
+    }
+
+    fn load(&mut self, elem: Elem, address: Word, shared: bool) -> Result<Word> {
+        self.load_element(elem, address, shared)
+    }
+
+    fn store(&mut self, elem: Elem, address: Word, value: Word) -> Result {
+        self.store_element(elem, address, value)
+    }
+
+    fn unary(&mut self, op: UnOp, ty: Type, a: Word) -> Result<Word> {
+        let id = self.ty(ty);
+        Ok(match op {
+            UnOp::Not if ty == Type::Bool => self.op(Op::LogicalNot, id, &[a]),
+            UnOp::Not => self.op(Op::Not, id, &[a]),
+            UnOp::Sqrt => self.glsl(GlslStd450Op::Sqrt, id, a),
+            UnOp::Floor => self.glsl(GlslStd450Op::Floor, id, a),
+            UnOp::Ceil => self.glsl(GlslStd450Op::Ceil, id, a),
+            UnOp::Trunc => self.glsl(GlslStd450Op::Trunc, id, a),
+            other => return Err(Cannot::construct(&other)),
+        })
+    }
+
+    fn binary(&mut self, op: BinOp, ty: Type, a: Word, b: Word) -> Result<Word> {
+        let id = self.ty(ty);
+        let float = is_float(ty);
+        let op = match op {
+            BinOp::Add if float => return Ok(self.exact(Op::FAdd, id, &[a, b])),
+            BinOp::Sub if float => return Ok(self.exact(Op::FSub, id, &[a, b])),
+            BinOp::Mul if float => return Ok(self.exact(Op::FMul, id, &[a, b])),
+            BinOp::Div if float => return Ok(self.exact(Op::FDiv, id, &[a, b])),
+            BinOp::Add => Op::IAdd,
+            BinOp::Sub => Op::ISub,
+            BinOp::Mul => Op::IMul,
+            BinOp::Div if is_signed(ty) => Op::SDiv,
+            BinOp::Div => Op::UDiv,
+            BinOp::Rem if ty == Type::U64 => Op::UMod,
+            BinOp::And if ty == Type::Bool => Op::LogicalAnd,
+            BinOp::Or if ty == Type::Bool => Op::LogicalOr,
+            BinOp::Xor if ty == Type::Bool => Op::LogicalNotEqual,
+            BinOp::And => Op::BitwiseAnd,
+            BinOp::Or => Op::BitwiseOr,
+            BinOp::Xor => Op::BitwiseXor,
+            BinOp::Shl => Op::ShiftLeftLogical,
+            BinOp::Shr if is_signed(ty) => Op::ShiftRightArithmetic,
+            BinOp::Shr => Op::ShiftRightLogical,
+            other => return Err(Cannot::construct(&other)),
+        };
+        Ok(self.op(op, id, &[a, b]))
+    }
+
+    fn compare(&mut self, op: CmpOp, ty: Type, a: Word, b: Word) -> Result<Word> {
+        let id = self.ty(Type::Bool);
+        let of = |float, signed, unsigned| match ty {
+            Type::F32 | Type::F64 => float,
+            Type::I32 | Type::I64 => signed,
+            _ => unsigned,
+        };
+        let op = match op {
+            CmpOp::Eq if ty == Type::Bool => Op::LogicalEqual,
+            CmpOp::Ne if ty == Type::Bool => Op::LogicalNotEqual,
+            CmpOp::Eq => of(Op::FOrdEqual, Op::IEqual, Op::IEqual),
+            CmpOp::Ne => of(Op::FUnordNotEqual, Op::INotEqual, Op::INotEqual),
+            CmpOp::Lt => of(Op::FOrdLessThan, Op::SLessThan, Op::ULessThan),
+            CmpOp::Le => of(
+                Op::FOrdLessThanEqual,
+                Op::SLessThanEqual,
+                Op::ULessThanEqual,
+            ),
+            CmpOp::Gt => of(Op::FOrdGreaterThan, Op::SGreaterThan, Op::UGreaterThan),
+            CmpOp::Ge => of(
+                Op::FOrdGreaterThanEqual,
+                Op::SGreaterThanEqual,
+                Op::UGreaterThanEqual,
+            ),
+        };
+        Ok(self.op(op, id, &[a, b]))
+    }
+
+    fn select(&mut self, ty: Type, condition: Word, yes: Word, no: Word) -> Word {
+        let id = self.ty(ty);
+        self.op(Op::Select, id, &[condition, yes, no])
+    }
+
+    fn convert(&mut self, from: Type, to: Type, a: Word) -> Result<Word> {
+        let id = self.ty(to);
+        let op = match (is_float(from), is_float(to)) {
+            (true, true) => Op::FConvert,
+            (true, false) if is_signed(to) => Op::ConvertFToS,
+            (true, false) => Op::ConvertFToU,
+            (false, true) if is_signed(from) => Op::ConvertSToF,
+            (false, true) => Op::ConvertUToF,
+            (false, false) if self.ty(from) == id => return Ok(a),
+            (false, false) if is_signed(from) => Op::SConvert,
+            (false, false) => Op::UConvert,
+        };
+        Ok(self.op(op, id, &[a]))
+    }
+
+    fn reinterpret(&mut self, from: Type, to: Type, a: Word) -> Word {
+        let (from, to) = (self.ty(from), self.ty(to));
+        if from == to {
+            a
+        } else {
+            self.op(Op::Bitcast, to, &[a])
+        }
+    }
+
+    fn begin_if(&mut self, condition: Word) {
+        self.open_if(condition);
+    }
+
+    fn begin_else(&mut self) {
+        self.open_else();
+    }
+
+    fn end_if(&mut self) {
+        self.close_if();
+    }
+
+    fn begin_loop(&mut self) {
+        self.open_loop();
+    }
+
+    fn begin_step(&mut self) {
+        self.open_step();
+    }
+
+    fn end_loop(&mut self) {
+        self.close_loop();
+    }
+
+    fn leave_loop(&mut self) {
+        let (leave, _) = self.innermost();
+        self.jump(leave);
+    }
+
+    fn next_turn(&mut self) {
+        let (_, next) = self.innermost();
+        self.jump(next);
+    }
+
+    fn left(&self) -> bool {
+        self.b.selected_block().is_none()
+    }
+
+    fn fault(&mut self, flag: Word) {
+        self.raise(flag);
+        self.b.ret().expect("a block is open");
+    }
+}
