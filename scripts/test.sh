@@ -20,6 +20,17 @@ need() { # need COMMAND PACKAGE
     exit 1
 }
 
+need_file() { # need_file FILE PACKAGE: as need, for what has no command
+    [ -e "$1" ] && return
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "== installing $2 (for $1)"
+        apt-get install -y -q "$2" || { apt-get update -q && apt-get install -y -q "$2"; }
+    fi
+    [ -e "$1" ] && return
+    echo "missing: $1. Install it with: apt-get install $2" >&2
+    exit 1
+}
+
 step() { # step NAME COMMAND...
     local name=$1 start=$SECONDS
     shift
@@ -40,6 +51,9 @@ need ld.lld lld
 need mold mold
 need gdb gdb
 need spirv-val spirv-tools
+need_file /usr/lib/x86_64-linux-gnu/libvulkan.so.1 libvulkan1
+need_file /usr/share/vulkan/icd.d/lvp_icd.x86_64.json mesa-vulkan-drivers
+need_file /usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json vulkan-validationlayers
 need chromium chromium
 need chromedriver chromium-driver
 if ! command -v cargo-deny >/dev/null; then
@@ -51,6 +65,7 @@ step "lints" cargo clippy --workspace --all-targets -- -D warnings
 step "licences, bans, sources" cargo deny check bans licenses sources
 # The debug programs that whole-system tests run by name.
 step "programs" cargo build --workspace
+step "device host without Vulkan" cargo check -p hotsled-device --no-default-features
 step "tests, import arrows among them" cargo test --workspace
 step "loom models" cargo test -p hotsled --lib model
 step "sections of a release binary" cargo test --release -p hotsled-cli --test inspect real_program

@@ -12,6 +12,8 @@ pub enum Status {
     Faulted,
     /// The command asked for what is not there.
     Failed,
+    /// The device is of no use any more. Never told to an engine: the link ends instead.
+    Lost,
 }
 
 /// Turns modules into device code; used by the control thread.
@@ -45,6 +47,10 @@ pub trait Backend: Send {
 
     /// Runs a lowered module.
     fn launch(&mut self, launch: &Launch) -> Status;
+
+    /// Has the driver report the device as lost from the next command on; for tests. A device without a
+    /// driver has nothing that could.
+    fn lose(&mut self) {}
 }
 
 /// A device ready to serve: what it says of itself and its two halves.

@@ -10,6 +10,8 @@ use hotsled_sys::seqpacket;
 
 use crate::faults::Fault;
 use crate::sim::{self, Model};
+#[cfg(feature = "vulkan")]
+use crate::vulkan;
 
 /// Owns one device and serves it to a hotsled service.
 ///
@@ -26,18 +28,31 @@ struct Cli {
 enum Command {
     /// Serves a simulated accelerator; every figure it gives is simulated.
     Sim(Sim),
+    /// Serves a Vulkan device, or lists those there are.
+    #[cfg(feature = "vulkan")]
+    Vulkan(Vulkan),
     /// Shows what a virtual-ISA module becomes.
     Lower(Lower),
 }
 
+/// Where to serve.
 #[derive(Args)]
-struct Sim {
+struct Link {
     /// Inherited descriptor of the link (used by the service).
     #[arg(long, conflicts_with = "connect")]
     link_fd: Option<i32>,
     /// Device socket of a running service.
     #[arg(long)]
     connect: Option<PathBuf>,
+    /// Misbehave at a named point, from the N-th time on: POINT[:N].
+    #[arg(long)]
+    fault: Option<Fault>,
+}
+
+#[derive(Args)]
+struct Sim {
+    #[command(flatten)]
+    link: Link,
     /// Name for people.
     #[arg(long, default_value = "sim0")]
     name: String,
@@ -50,9 +65,37 @@ struct Sim {
     /// Latency of a copy or launch in microseconds.
     #[arg(long, default_value_t = 5)]
     latency_us: u64,
-    /// Misbehave at a named point, from the N-th time on: POINT[:N].
+}
+
+#[cfg(feature = "vulkan")]
+#[derive(Args)]
+struct Vulkan {
+    #[command(flatten)]
+    link: Link,
+    /// List the devices, and why one cannot be driven.
     #[arg(long)]
-    fault: Option<Fault>,
+    list: bool,
+    /// List as JSON.
+    #[arg(long, requires = "list")]
+    json: bool,
+    /// Number of the device in the list.
+    #[arg(long, default_value_t = 0)]
+    device: usize,
+    /// Name for people.
+    #[arg(long, default_value = "vulkan0")]
+    name: String,
+    /// Use at most so many MiB; default: all of the device's own memory.
+    #[arg(long)]
+    memory_mib: Option<u64>,
+    /// Longest run of one piece of work in milliseconds; the device is quarantined then.
+    #[arg(long, default_value_t = 10_000)]
+    deadline_ms: u64,
+    /// Have the Khronos validation layer watch; its first message ends the program.
+    #[arg(long)]
+    validate: bool,
+    /// Do without 8-bit and 16-bit storage, as on a device that has none.
+    #[arg(long)]
+    plain: bool,
 }
 
 #[derive(Args)]
@@ -78,6 +121,10 @@ enum Emit {
 pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match Cli::parse_from(args).command {
         Command::Sim(options) => simulate(&options),
+        #[cfg(feature = "vulkan")]
+        Command::Vulkan(options) if options.list => list(options.json),
+        #[cfg(feature = "vulkan")]
+        Command::Vulkan(options) => drive(&options),
         Command::Lower(options) => show(&options),
     };
     match result {
@@ -90,17 +137,52 @@ pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
 }
 
 fn simulate(options: &Sim) -> Result<(), String> {
-    let socket = socket(options)?;
+    let socket = socket(&options.link)?;
     let model = Model {
         memory: options.memory_mib << 20,
         bandwidth: (options.bandwidth_gbps.max(0.0) * 1e9) as u64,
         latency: std::time::Duration::from_micros(options.latency_us),
     };
     let device = sim::device(&options.name, model).map_err(|e| e.to_string())?;
-    crate::serve::serve(socket, device, options.fault.clone()).map_err(|e| e.to_string())
+    crate::serve::serve(socket, device, options.link.fault.clone()).map_err(|e| e.to_string())
 }
 
-fn socket(options: &Sim) -> Result<OwnedFd, String> {
+#[cfg(feature = "vulkan")]
+fn drive(options: &Vulkan) -> Result<(), String> {
+    let socket = socket(&options.link)?;
+    let choice = vulkan::Options {
+        number: options.device,
+        memory: options.memory_mib.map(|mib| mib << 20),
+        deadline: std::time::Duration::from_millis(options.deadline_ms),
+        validate: options.validate,
+        plain: options.plain,
+    };
+    let device = vulkan::device(&options.name, &choice).map_err(|e| e.to_string())?;
+    let served = crate::serve::serve(socket, device, options.link.fault.clone());
+    if let Err(error) = &served {
+        eprintln!("hotsled-device: {error}");
+    }
+    // A driver's exit handlers may wait for work that never ends.
+    hotsled_sys::exit_now(i32::from(served.is_err()))
+}
+
+#[cfg(feature = "vulkan")]
+fn list(json: bool) -> Result<(), String> {
+    let devices = vulkan::list().map_err(|e| e.to_string())?;
+    if json {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&devices).map_err(|e| e.to_string())?
+        );
+        return Ok(());
+    }
+    for (number, device) in devices.iter().enumerate() {
+        println!("{number}: {device}");
+    }
+    Ok(())
+}
+
+fn socket(options: &Link) -> Result<OwnedFd, String> {
     match (options.link_fd, &options.connect) {
         (Some(raw), _) => inherited(raw),
         (None, Some(path)) => seqpacket::connect(path)

@@ -30,9 +30,15 @@ pub enum Point {
     GarbageFence,
     /// Flips a bit of what it copies out.
     CorruptResult,
+    /// The driver reports the device as lost at a copy to it.
+    LostAtCopyIn,
+    /// The driver reports the device as lost at a launch.
+    LostAtLaunch,
+    /// The driver reports the device as lost at a copy from it.
+    LostAtCopyOut,
 }
 
-const NAMES: [(&str, Point); 12] = [
+const NAMES: [(&str, Point); 15] = [
     ("bad-version", Point::BadVersion),
     ("garbage-greeting", Point::GarbageGreeting),
     ("close-early", Point::CloseEarly),
@@ -45,6 +51,9 @@ const NAMES: [(&str, Point); 12] = [
     ("die-at-copy-out", Point::DieAtCopyOut),
     ("garbage-fence", Point::GarbageFence),
     ("corrupt-result", Point::CorruptResult),
+    ("lost-at-copy-in", Point::LostAtCopyIn),
+    ("lost-at-launch", Point::LostAtLaunch),
+    ("lost-at-copy-out", Point::LostAtCopyOut),
 ];
 
 /// `POINT` or `POINT:N`: misbehave at the N-th time the point is reached (from 1), and after.

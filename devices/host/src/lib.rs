@@ -13,6 +13,8 @@ pub mod serve;
 pub mod sim;
 #[cfg(feature = "vulkan")]
 pub mod spirv;
+#[cfg(feature = "vulkan")]
+pub mod vulkan;
 
 pub use cannot::Cannot;
 pub use cli::main_from;

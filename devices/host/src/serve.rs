@@ -124,7 +124,7 @@ fn data_loop(mut work: Work, mut backend: Box<dyn Backend>, fault: Arc<Option<Fa
             Ok(None) => continue,
             Err(error) => end(&error),
         };
-        inject(&fault, &command);
+        inject(&fault, &command, &mut *backend);
         if let Err(error) = run(&mut work, &mut *backend, command, &mut status, &fault) {
             end(&error);
         }
@@ -138,9 +138,12 @@ fn end(error: &LinkError) -> ! {
     process::exit(3)
 }
 
-fn inject(fault: &Option<Fault>, command: &Command) {
+fn inject(fault: &Option<Fault>, command: &Command, backend: &mut dyn Backend) {
     let Some(fault) = fault else { return };
     match command {
+        Command::CopyIn { .. } if fault.strikes(Point::LostAtCopyIn) => backend.lose(),
+        Command::Launch(_) if fault.strikes(Point::LostAtLaunch) => backend.lose(),
+        Command::CopyOut { .. } if fault.strikes(Point::LostAtCopyOut) => backend.lose(),
         Command::Launch(_) if fault.strikes(Point::HangAtLaunch) => hang(),
         Command::Launch(_) if fault.strikes(Point::DieAtLaunch) => process::abort(),
         Command::CopyIn { .. } if fault.strikes(Point::DieAtCopyIn) => process::abort(),
@@ -214,6 +217,10 @@ fn run(
         }
         Command::Launch(launch) => backend.launch(&launch),
     };
+    if now == Status::Lost {
+        // At once, without the driver's farewell: it may wait for work that never ends.
+        hotsled_sys::exit_now(4);
+    }
     if now != Status::Done {
         *status = now;
     }

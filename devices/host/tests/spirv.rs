@@ -20,6 +20,8 @@ const LEAST: Features = Features {
     float64: false,
     storage8: false,
     storage16: false,
+    folds: true,
+    cuts: true,
     controls32: NO_CONTROLS,
     controls64: NO_CONTROLS,
 };

@@ -121,7 +121,8 @@ impl<T: Target> Emit<'_, T> {
     fn unary_operator(&mut self, op: UnOp, a: Typed<T>) -> Result<Typed<T>> {
         let float = is_float(a.ty);
         match op {
-            UnOp::Not | UnOp::Sqrt | UnOp::Floor | UnOp::Ceil | UnOp::Trunc => self.unary(op, a),
+            UnOp::Not | UnOp::Sqrt | UnOp::Floor | UnOp::Ceil => self.unary(op, a),
+            UnOp::Trunc => self.trunc(a),
             UnOp::Neg if float => self.flip_sign(a),
             UnOp::Abs if float => self.magnitude(a),
             UnOp::Round => self.round(a),

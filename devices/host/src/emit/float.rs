@@ -62,20 +62,32 @@ impl<T: Target> Emit<'_, T> {
         self.compare(CmpOp::Gt, size, infinity)
     }
 
-    /// To nearest, halves away from zero: `trunc`, one further where at least a half was cut off.
-    pub(super) fn round(&mut self, a: Typed<T>) -> Result<Typed<T>> {
-        let whole = self.unary(UnOp::Trunc, a)?;
-        let rest = self.binary(BinOp::Sub, a, whole)?;
-        let rest = self.magnitude(rest)?;
-        let half = self.float(a.ty, 0.5)?;
-        let up = self.compare(CmpOp::Ge, rest, half)?;
-        let one = self.float(a.ty, 1.0)?;
+    /// Toward zero: the magnitude down, with the sign of `a`. (Mesa's own `Trunc` of 64 bits loses the sign
+    /// of zeros and leaves numbers above 2^24 as they are.)
+    pub(super) fn trunc(&mut self, a: Typed<T>) -> Result<Typed<T>> {
+        let size = self.magnitude(a)?;
+        let whole = self.unary(UnOp::Floor, size)?;
+        self.with_sign_of(a, whole)
+    }
+
+    /// A positive `size`, negative where `a` is.
+    fn with_sign_of(&mut self, a: Typed<T>, size: Typed<T>) -> Result<Typed<T>> {
         let sign = self.with_bits(BinOp::And, a, sign_bit(a.ty))?;
-        let one = self.bits(one);
-        let step = self.binary(BinOp::Or, one, sign)?;
-        let step = self.reinterpret(a.ty, step);
-        let further = self.binary(BinOp::Add, whole, step)?;
-        Ok(self.select(up, further, whole))
+        let bits = self.bits(size);
+        let signed = self.binary(BinOp::Or, bits, sign)?;
+        Ok(self.reinterpret(a.ty, signed))
+    }
+
+    /// To nearest, halves away from zero: the magnitude down, and 1 more where at least a half was cut off.
+    pub(super) fn round(&mut self, a: Typed<T>) -> Result<Typed<T>> {
+        let size = self.magnitude(a)?;
+        let whole = self.unary(UnOp::Floor, size)?;
+        let rest = self.binary(BinOp::Sub, size, whole)?;
+        let (half, one) = (self.float(a.ty, 0.5)?, self.float(a.ty, 1.0)?);
+        let up = self.compare(CmpOp::Ge, rest, half)?;
+        let further = self.binary(BinOp::Add, whole, one)?;
+        let rounded = self.select(up, further, whole);
+        self.with_sign_of(a, rounded)
     }
 
     /// The other operand if one is NaN, else by [`Self::order`].
@@ -158,9 +170,8 @@ impl<T: Target> Emit<'_, T> {
         self.target.begin_else();
         let size = self.divide_long(a.ty, x, y)?;
         let bits = self.convert(bits_of(a.ty), size)?;
-        let sign = self.with_bits(BinOp::And, a, sign_bit(a.ty))?;
-        let signed = self.binary(BinOp::Or, bits, sign)?;
-        let value = self.reinterpret(a.ty, signed);
+        let size = self.reinterpret(a.ty, bits);
+        let value = self.with_sign_of(a, size)?;
         self.target.set(result, value.v);
         self.target.end_if();
         Ok(self.get(a.ty, result))

@@ -40,7 +40,7 @@ pub(crate) trait Target {
     /// Stores an element; other invocations store its neighbours.
     fn store(&mut self, elem: Elem, address: Self::Value, value: Self::Value) -> Result;
 
-    /// `Not`, and of floats `Sqrt`, `Floor`, `Ceil`, `Trunc`.
+    /// `Not`, and of floats `Sqrt`, `Floor`, `Ceil`.
     fn unary(&mut self, op: UnOp, ty: Type, a: Self::Value) -> Result<Self::Value>;
     /// `Add Sub Mul Div`, and of integers and `Bool` `And Or Xor`, of integers `Shl Shr`, of `U64` `Rem`.
     /// Divisors are good and shift counts below the width.
@@ -252,16 +252,16 @@ impl<T: Target> Emit<'_, T> {
     }
 }
 
-fn is_float(ty: Type) -> bool {
+pub(crate) fn is_float(ty: Type) -> bool {
     matches!(ty, Type::F32 | Type::F64)
 }
 
-fn is_signed(ty: Type) -> bool {
+pub(crate) fn is_signed(ty: Type) -> bool {
     matches!(ty, Type::I32 | Type::I64)
 }
 
 /// The unsigned type of the same width.
-fn bits_of(ty: Type) -> Type {
+pub(crate) fn bits_of(ty: Type) -> Type {
     if width(ty) == 64 {
         Type::U64
     } else {

@@ -1,9 +1,12 @@
 //! Structured control: every selection and loop declares where it ends.
 
 use hotsled_ir::Type;
-use rspirv::spirv::{LoopControl, SelectionControl, Word};
+use rspirv::dr::{Instruction, Operand};
+use rspirv::spirv::{LoopControl, MemoryAccess, Op, SelectionControl, StorageClass, Word};
 
+use super::GROUP;
 use super::target::Spirv;
+use crate::args;
 use crate::emit::Target as _;
 
 /// A construct that is open.
@@ -78,7 +81,10 @@ impl Spirv {
         self.fall_to(end);
     }
 
+    /// Where the driver cuts loops, a mark in shared memory, of which it knows nothing, says whether this
+    /// invocation left by itself.
     pub(super) fn open_loop(&mut self) {
+        self.mark(self.depth(), 0);
         let [head, body, step, end] = std::array::from_fn(|_| self.b.id());
         self.fall_to(head);
         self.b
@@ -87,11 +93,88 @@ impl Spirv {
         self.jump(body);
         self.begin(body);
         self.frames.push(Frame::Loop { head, step, end });
+        if self.features.cuts {
+            self.show_exit(end);
+        }
+    }
+
+    /// An exit that is never taken, so that what stands behind an endless loop is not removed.
+    fn show_exit(&mut self, end: Word) {
+        let (long, truth) = (self.ty(Type::U64), self.ty(Type::Bool));
+        let last = self.word(args::END);
+        let most = self.b.constant_bit64(long, u64::MAX);
+        let never = self.op(Op::IEqual, truth, &[last, most]);
+        self.open_if(never);
+        self.jump(end);
+        self.close_if();
     }
 
     pub(super) fn open_step(&mut self) {
         let (_, step) = self.innermost();
         self.fall_to(step);
+    }
+
+    /// Loops around.
+    fn depth(&self) -> usize {
+        self.frames
+            .iter()
+            .filter(|frame| matches!(frame, Frame::Loop { .. }))
+            .count()
+    }
+
+    pub(super) fn break_loop(&mut self) {
+        self.mark(self.depth() - 1, 1);
+        let (leave, _) = self.innermost();
+        self.jump(leave);
+    }
+
+    /// This invocation's mark for loops at `depth`.
+    fn mark_at(&mut self, depth: usize) -> Word {
+        let short = self.ty(Type::U32);
+        if self.marks.len() <= depth {
+            let count = self.b.constant_bit32(short, GROUP);
+            let array = self.b.type_array(short, count);
+            let pointer = self.b.type_pointer(None, StorageClass::Workgroup, array);
+            let id = self.b.id();
+            let class = vec![Operand::StorageClass(StorageClass::Workgroup)];
+            let variable = Instruction::new(Op::Variable, Some(pointer), Some(id), class);
+            self.b.module_mut().types_global_values.push(variable);
+            self.marks.push(id);
+        }
+        let pointer = self.b.type_pointer(None, StorageClass::Workgroup, short);
+        let (marks, number) = (self.marks[depth], self.in_group);
+        self.op(Op::AccessChain, pointer, &[marks, number])
+    }
+
+    fn mark(&mut self, depth: usize, value: u32) {
+        if self.features.cuts {
+            let at = self.mark_at(depth);
+            let short = self.ty(Type::U32);
+            let value = self.b.constant_bit32(short, value);
+            let stored = self.b.store(at, value, Some(MemoryAccess::VOLATILE), []);
+            stored.expect("a block is open");
+        }
+    }
+
+    /// Faults if this invocation has not left the loop by itself.
+    fn check_mark(&mut self, depth: usize) {
+        if self.features.cuts {
+            let at = self.mark_at(depth);
+            let short = self.ty(Type::U32);
+            let loaded = self
+                .b
+                .load(short, None, at, Some(MemoryAccess::VOLATILE), []);
+            let (loaded, zero) = (
+                loaded.expect("a block is open"),
+                self.b.constant_bit32(short, 0),
+            );
+            let truth = self.ty(Type::Bool);
+            let cut = self.op(Op::IEqual, truth, &[loaded, zero]);
+            let flag = self.word(args::FAULT);
+            self.open_if(cut);
+            self.fault(flag);
+            self.close_if();
+        }
     }
 
     pub(super) fn close_loop(&mut self) {
@@ -100,6 +183,7 @@ impl Spirv {
         };
         self.jump(head);
         self.begin(end);
+        self.check_mark(self.depth());
     }
 
     /// Where `break` and `continue` lead.

@@ -20,7 +20,7 @@ pub const GROUP: u32 = 64;
 pub(crate) const PUSH_BYTES: usize = 128;
 
 /// What a device offers beyond what every device has that is driven at all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Features {
     /// `shaderFloat64`.
     pub float64: bool,
@@ -28,6 +28,11 @@ pub struct Features {
     pub storage8: bool,
     /// `storageBuffer16BitAccess`; without it halves are reached through their words.
     pub storage16: bool,
+    /// The driver folds arithmetic with constants, or of a value with itself, as if infinities, NaN and
+    /// the sign of zeros did not matter: operands are hidden from it.
+    pub folds: bool,
+    /// The driver ends loops that run long, and goes on behind them: such a loop is made to fault.
+    pub cuts: bool,
     /// What can be asked of `f32`.
     pub controls32: Controls,
     /// What can be asked of `f64`.
@@ -35,7 +40,7 @@ pub struct Features {
 }
 
 /// Float controls of one width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 pub struct Controls {
     /// Subnormal numbers are kept.
     pub denormals: bool,
@@ -51,6 +56,8 @@ impl Features {
         float64: true,
         storage8: true,
         storage16: true,
+        folds: false,
+        cuts: false,
         controls32: Controls {
             denormals: true,
             specials: true,

@@ -9,9 +9,9 @@ use rspirv::spirv::{
 
 use super::control::Frame;
 use super::{Controls, Features, GROUP, buffered};
-use crate::args::Layout;
+use crate::args::{self, Layout};
 use crate::cannot::Cannot;
-use crate::emit::{Result, Target};
+use crate::emit::{Result, Target, bits_of, is_float, is_signed};
 
 /// A module that is being built. A block is open unless [`Target::left`].
 pub(super) struct Spirv {
@@ -23,6 +23,12 @@ pub(super) struct Spirv {
     /// Variables; they must stand at the start of the function.
     variables: Vec<Instruction>,
     invocation: Word,
+    /// Number within the group.
+    pub(super) in_group: Word,
+    /// Shared memory that notes how loops were left, for each depth.
+    pub(super) marks: Vec<Word>,
+    /// Global variables that every module has.
+    globals: [Word; 2],
     glsl: Word,
     main: Word,
     pub(super) uses: Uses,
@@ -59,7 +65,6 @@ impl Spirv {
         let main = b
             .begin_function(void, None, FunctionControl::NONE, signature)
             .expect("no function is open");
-        b.entry_point(ExecutionModel::GLCompute, main, "main", [words, id]);
         b.execution_mode(main, ExecutionMode::LocalSize, [GROUP, 1, 1]);
         b.begin_block(None).expect("a function is open");
         let mut this = Self {
@@ -69,6 +74,9 @@ impl Spirv {
             words: Vec::new(),
             variables: Vec::new(),
             invocation: 0,
+            in_group: 0,
+            marks: Vec::new(),
+            globals: [words, id],
             glsl,
             main,
             uses: Uses::default(),
@@ -101,6 +109,8 @@ impl Spirv {
         let x = self.b.composite_extract(short, None, number, [0]);
         let x = x.expect("a block is open");
         self.invocation = self.op(Op::UConvert, long, &[x]);
+        let mask = self.b.constant_bit32(short, GROUP - 1);
+        self.in_group = self.op(Op::BitwiseAnd, short, &[x, mask]);
     }
 
     fn buffered_word(&mut self, block: Word, n: usize) -> Word {
@@ -131,11 +141,35 @@ impl Spirv {
             .expect("a block is open")
     }
 
-    /// Arithmetic that the driver may not fuse.
-    fn exact(&mut self, op: Op, ty: Word, operands: &[Word]) -> Word {
-        let id = self.op(op, ty, operands);
+    /// Arithmetic of floats that the driver may not fuse, nor fold where it does so wrongly.
+    fn arithmetic(&mut self, op: Op, ty: Type, operands: [Word; 2]) -> Word {
+        let operands = if self.features.folds {
+            self.hide(ty, operands)
+        } else {
+            operands
+        };
+        let ty = self.ty(ty);
+        let id = self.op(op, ty, &operands);
         self.b.decorate(id, Decoration::NoContraction, []);
         id
+    }
+
+    /// The same values, of which the driver knows nothing: no range reaches the topmost bit of base or end.
+    fn hide(&mut self, ty: Type, operands: [Word; 2]) -> [Word; 2] {
+        let (long, bits) = (self.ty(Type::U64), bits_of(ty));
+        let top = self.b.constant_bit64(long, 63);
+        let mut hidden = operands;
+        for (operand, word) in hidden.iter_mut().zip([args::BASE, args::END]) {
+            let mut zero = self.op(Op::ShiftRightLogical, long, &[self.words[word], top]);
+            let id = self.ty(bits);
+            if bits == Type::U32 {
+                zero = self.op(Op::UConvert, id, &[zero]);
+            }
+            let plain = self.reinterpret(ty, bits, *operand);
+            let mixed = self.op(Op::BitwiseXor, id, &[plain, zero]);
+            *operand = self.reinterpret(bits, ty, mixed);
+        }
+        hidden
     }
 
     pub(super) fn ty(&mut self, ty: Type) -> Word {
@@ -155,6 +189,16 @@ impl Spirv {
     pub(super) fn finish(mut self) -> std::result::Result<Module, Cannot> {
         self.b.ret().expect("a block is open");
         self.b.end_function().expect("a function is open");
+        let globals = self
+            .globals
+            .into_iter()
+            .chain(std::mem::take(&mut self.marks));
+        self.b.entry_point(
+            ExecutionModel::GLCompute,
+            self.main,
+            "main",
+            globals.collect::<Vec<_>>(),
+        );
         if self.uses.float64 {
             if !self.features.float64 {
                 return Err(Cannot::Feature {
@@ -218,14 +262,6 @@ fn inputs(b: &mut Builder, words: usize) -> (Word, Word) {
     let builtin = Operand::BuiltIn(BuiltIn::GlobalInvocationId);
     b.decorate(id, Decoration::BuiltIn, [builtin]);
     (words, id)
-}
-
-fn is_float(ty: Type) -> bool {
-    matches!(ty, Type::F32 | Type::F64)
-}
-
-fn is_signed(ty: Type) -> bool {
-    matches!(ty, Type::I32 | Type::I64)
 }
 
 impl Target for Spirv {
@@ -294,7 +330,6 @@ impl Target for Spirv {
             UnOp::Sqrt => self.glsl(GlslStd450Op::Sqrt, id, a),
             UnOp::Floor => self.glsl(GlslStd450Op::Floor, id, a),
             UnOp::Ceil => self.glsl(GlslStd450Op::Ceil, id, a),
-            UnOp::Trunc => self.glsl(GlslStd450Op::Trunc, id, a),
             other => return Err(Cannot::construct(&other)),
         })
     }
@@ -303,10 +338,10 @@ impl Target for Spirv {
         let id = self.ty(ty);
         let float = is_float(ty);
         let op = match op {
-            BinOp::Add if float => return Ok(self.exact(Op::FAdd, id, &[a, b])),
-            BinOp::Sub if float => return Ok(self.exact(Op::FSub, id, &[a, b])),
-            BinOp::Mul if float => return Ok(self.exact(Op::FMul, id, &[a, b])),
-            BinOp::Div if float => return Ok(self.exact(Op::FDiv, id, &[a, b])),
+            BinOp::Add if float => return Ok(self.arithmetic(Op::FAdd, ty, [a, b])),
+            BinOp::Sub if float => return Ok(self.arithmetic(Op::FSub, ty, [a, b])),
+            BinOp::Mul if float => return Ok(self.arithmetic(Op::FMul, ty, [a, b])),
+            BinOp::Div if float => return Ok(self.arithmetic(Op::FDiv, ty, [a, b])),
             BinOp::Add => Op::IAdd,
             BinOp::Sub => Op::ISub,
             BinOp::Mul => Op::IMul,
@@ -409,8 +444,7 @@ impl Target for Spirv {
     }
 
     fn leave_loop(&mut self) {
-        let (leave, _) = self.innermost();
-        self.jump(leave);
+        self.break_loop();
     }
 
     fn next_turn(&mut self) {

@@ -14,12 +14,16 @@ pub struct Host {
 
 impl Host {
     pub fn start(args: &[&str]) -> Result<Self, LinkError> {
+        Self::start_within(args, Duration::from_secs(20))
+    }
+
+    pub fn start_within(args: &[&str], handshake: Duration) -> Result<Self, LinkError> {
         let (ours, theirs) = hotsled_sys::seqpacket::pair().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_hotsled-device"));
         command.args(args).args(["--link-fd", "3"]);
         let mut child = hotsled_sys::spawn::with_descriptor(command, theirs, 3).unwrap();
         let options = ClientOptions {
-            handshake: Duration::from_secs(2),
+            handshake,
             ..ClientOptions::default()
         };
         match Client::accept(ours, &options) {

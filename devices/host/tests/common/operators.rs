@@ -4,6 +4,7 @@ use hotsled_ir::{
     BinOp, CmpOp, Elem, Expr, ParamId, ParamKind, Stmt, Type, UnOp, Valid, Value, interp,
 };
 
+use super::Dice;
 use super::build::{bin, local, module};
 
 pub const NUMBERS: [Type; 6] = [
@@ -180,8 +181,21 @@ pub fn modules() -> Vec<(Valid, Vec<interp::Arg>, u64)> {
     NUMBERS.into_iter().flat_map(of_type).collect()
 }
 
+/// Bits of a number of any size up to some 2^40.
+fn usual(ty: Type, dice: &mut Dice) -> u64 {
+    let bits = dice.bits();
+    let exponent = dice.below(60) as u64;
+    match ty {
+        Type::F32 => bits & 0x807f_ffff | (107 + exponent) << 23,
+        Type::F64 => bits & 0x800f_ffff_ffff_ffff | (1003 + exponent) << 52,
+        _ => bits >> exponent,
+    }
+}
+
 fn of_type(ty: Type) -> Vec<(Valid, Vec<interp::Arg>, u64)> {
-    let values = hurtful(ty);
+    let mut values = hurtful(ty);
+    let mut dice = Dice::new(ty as u64);
+    values.extend((0..14).map(|_| usual(ty, &mut dice)));
     let n = values.len();
     let all = expressions(ty);
     let score = |exprs: &[Expr]| {

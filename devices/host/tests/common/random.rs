@@ -83,14 +83,20 @@ impl Random {
             ];
             self.params.extend(kinds);
         }
-        let mut prelude = Vec::new();
-        for ty in TYPES.repeat(EACH) {
-            let id = self.local(ty);
-            prelude.push(Stmt::Set(id, Expr::Const(constant(&mut self.dice, ty))));
-        }
+        let mut body: Vec<_> = TYPES
+            .repeat(EACH)
+            .into_iter()
+            .map(|ty| self.start(ty))
+            .collect();
+        // Of the prelude, and never assigned again: indices are independent.
+        let prelude = TYPES.map(|ty| {
+            let stmt = self.start(ty);
+            self.held.push(LocalId(self.locals.len() as u16 - 1));
+            stmt
+        });
         self.held.push(LocalId(0));
         let count = 2 + self.dice.below(5);
-        let mut body: Vec<_> = (0..count).map(|_| self.stmt()).collect();
+        body.extend((0..count).map(|_| self.stmt()).collect::<Vec<_>>());
         for own in self.of(|k| matches!(k, ParamKind::Own(_))) {
             body.push(self.store(own));
         }
@@ -103,10 +109,15 @@ impl Random {
             params: self.params.iter().map(param).collect(),
             locals: std::mem::take(&mut self.locals),
             arrays: vec![],
-            prelude,
+            prelude: prelude.into(),
             index: LocalId(0),
             body,
         }
+    }
+
+    fn start(&mut self, ty: Type) -> Stmt {
+        let id = self.local(ty);
+        Stmt::Set(id, Expr::Const(constant(&mut self.dice, ty)))
     }
 
     fn args(&mut self) -> Vec<interp::Arg> {

@@ -1,0 +1,147 @@
+//! Any Vulkan 1.2 device: discrete, integrated, or a driver that computes on the CPU.
+//!
+//! The loader is opened at run time. A device needs 64-bit integers, timeline semaphores and buffer
+//! addresses; what else it has decides what can be lowered for it.
+
+mod accelerator;
+mod described;
+mod error;
+mod executor;
+mod gpu;
+mod instance;
+mod kernel;
+mod machine;
+mod trial;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hotsled_link::DeviceInfo;
+
+use crate::backend::Device;
+use accelerator::{Accelerator, Compiler, Shared};
+pub use described::Described;
+pub use error::{Lost, VulkanError};
+use gpu::{Buffer, Gpu, Place};
+use instance::Instance;
+use machine::Machine;
+use trial::{Trial, TrialError};
+
+/// Which device, and how to use it.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its number in [`list`].
+    pub number: usize,
+    /// Most bytes to use; none: all of its memory.
+    pub memory: Option<u64>,
+    /// Longest wait for one piece of work.
+    pub deadline: Duration,
+    /// Have the validation layer watch; its first message ends the process.
+    pub validate: bool,
+    /// Leave out the features that a device may lack, to test what replaces them.
+    pub plain: bool,
+}
+
+/// Describes all devices, by an instance of its own.
+///
+/// # Errors
+/// No loader, or a driver that fails.
+pub fn list() -> Result<Vec<Described>, VulkanError> {
+    let instance = Instance::new(false)?;
+    describe_all(&instance)
+}
+
+fn describe_all(instance: &Instance) -> Result<Vec<Described>, VulkanError> {
+    let all = instance.physical_devices()?;
+    Ok(all
+        .into_iter()
+        .map(|physical| described::describe(instance, physical))
+        .collect())
+}
+
+/// Opens a device, and sees that it works.
+///
+/// # Errors
+/// No such device, one that cannot be driven, or one that does not do what it is told.
+pub fn device(name: &str, options: &Options) -> Result<Device, VulkanError> {
+    let instance = Instance::new(options.validate)?;
+    let mut described = choose(describe_all(&instance)?, options.number)?;
+    if options.plain {
+        (described.features.storage8, described.features.storage16) = (false, false);
+    }
+    let capacity = options.memory.unwrap_or(u64::MAX).min(described.memory);
+    let info = DeviceInfo {
+        name: name.to_owned(),
+        kind: format!("{} (Vulkan, {})", described.name, described.kind),
+        simulated: false,
+        memory: capacity,
+        bandwidth: 0,
+        latency_ns: 0,
+    };
+    let gpu = Gpu::open(instance, described)?;
+    let mut machine = Machine::new(&gpu, options.deadline)?;
+    probe(&gpu, &mut machine)?;
+    let mut features = gpu.described.features;
+    let mut trial = Trial {
+        gpu: &gpu,
+        machine: &mut machine,
+    };
+    features.folds = trial::folds(&mut trial, &features)?;
+    features.cuts = trial::cuts(&mut trial, &features)?;
+    let shared = Shared::new(gpu, machine, features);
+    let lowering = Box::new(Compiler {
+        shared: shared.clone(),
+    });
+    let backend = Box::new(Accelerator {
+        shared,
+        capacity,
+        used: 0,
+        memory: BTreeMap::new(),
+    });
+    Ok(Device {
+        info,
+        lowering,
+        backend,
+    })
+}
+
+fn choose(all: Vec<Described>, number: usize) -> Result<Described, VulkanError> {
+    let count = all.len();
+    let chosen = all.into_iter().nth(number);
+    let chosen = chosen.ok_or(VulkanError::NoDevice { number, count })?;
+    let reason = match (&chosen.unfit, chosen.memory) {
+        (Some(reason), _) => reason.clone(),
+        (None, 0) => "it says that it has no memory of its own".into(),
+        _ => return Ok(chosen),
+    };
+    Err(VulkanError::Unfit {
+        name: chosen.name,
+        reason,
+    })
+}
+
+/// Bytes go to the device and come back: one that still hangs from an earlier life fails here.
+fn probe(gpu: &Arc<Gpu>, machine: &mut Machine) -> Result<(), VulkanError> {
+    let sent: Vec<u8> = (0..=255).collect();
+    let mut back = vec![0; sent.len()];
+    let buffer = Buffer::new(gpu, sent.len() as u64, Place::Device)?;
+    // SAFETY: `sent` is readable for its length.
+    unsafe { machine.write(&buffer, 0, sent.as_ptr(), sent.len() as u64)? };
+    // SAFETY: `back` is writable for its length.
+    unsafe { machine.read(&buffer, 0, back.as_mut_ptr(), sent.len() as u64)? };
+    if back == sent {
+        Ok(())
+    } else {
+        Err(Lost::Memory.into())
+    }
+}
+
+impl From<TrialError> for VulkanError {
+    fn from(error: TrialError) -> Self {
+        match error {
+            TrialError::Vulkan(error) => error,
+            TrialError::Cannot(cannot) => Self::Unlowered(cannot),
+        }
+    }
+}

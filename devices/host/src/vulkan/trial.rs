@@ -1,0 +1,223 @@
+//! Modules run on the device and by the reference, and compared.
+
+use std::sync::Arc;
+
+use hotsled_ir::{
+    BinOp, Elem, Expr, Local, LocalId, Module, Param, ParamId, ParamKind, Stmt, Type, Valid, Value,
+    interp,
+};
+
+use super::error::{Lost, VulkanError};
+use super::gpu::{Buffer, Gpu, Place};
+use super::kernel::Kernel;
+use super::machine::Machine;
+use crate::cannot::Cannot;
+use crate::spirv::{self, Features};
+
+/// Enough for every module that is tried.
+const BUDGET: u64 = 1 << 24;
+
+/// Why a trial has no result.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TrialError {
+    #[error(transparent)]
+    Cannot(#[from] Cannot),
+    #[error(transparent)]
+    Vulkan(#[from] VulkanError),
+}
+
+impl From<Lost> for TrialError {
+    fn from(lost: Lost) -> Self {
+        Self::Vulkan(lost.into())
+    }
+}
+
+/// Runs modules of the shape that [`module`] makes.
+pub(super) struct Trial<'a> {
+    pub(super) gpu: &'a Arc<Gpu>,
+    pub(super) machine: &'a mut Machine,
+}
+
+impl Trial<'_> {
+    /// First result that is not the reference's, if there is one; all NaNs count as equal.
+    pub(super) fn differs(
+        &mut self,
+        features: &Features,
+        module: &Valid,
+        inputs: &[Vec<u8>],
+        count: u64,
+    ) -> Result<Option<String>, TrialError> {
+        let words = spirv::lower(module, features)?;
+        let kernel = Kernel::new(self.gpu, module, &words)?;
+        let mut args: Vec<_> = inputs.iter().cloned().map(interp::Arg::Slice).collect();
+        let outs = module.params[inputs.len()..]
+            .iter()
+            .map(|p| vec![0; bytes(p.kind, count)]);
+        args.extend(outs.map(interp::Arg::Slice));
+        let results = self.run(&kernel, &args, count)?;
+        interp::run(module, &mut args, 0, count, BUDGET).expect("modules on trial do not fault");
+        let pairs = module
+            .params
+            .iter()
+            .zip(results.iter().zip(&args))
+            .skip(inputs.len());
+        Ok(pairs
+            .map(|(p, (got, wanted))| difference(p.kind, got, wanted))
+            .find_map(|d| d))
+    }
+
+    fn run(
+        &mut self,
+        kernel: &Kernel,
+        args: &[interp::Arg],
+        count: u64,
+    ) -> Result<Vec<Vec<u8>>, TrialError> {
+        let mut block = vec![0, count, 0];
+        let mut buffers = Vec::new();
+        for arg in args {
+            let interp::Arg::Slice(bytes) = arg else {
+                continue;
+            };
+            let buffer = Buffer::new(self.gpu, bytes.len() as u64, Place::Device)?;
+            // SAFETY: `bytes` is readable for its length.
+            unsafe {
+                self.machine
+                    .write(&buffer, 0, bytes.as_ptr(), bytes.len() as u64)?
+            };
+            block.extend([buffer.address, count]);
+            buffers.push(buffer);
+        }
+        self.machine.launch(kernel, &block)?;
+        let mut results = Vec::new();
+        for buffer in &buffers {
+            let mut bytes = vec![0; buffer.bytes as usize];
+            // SAFETY: `bytes` is writable for its length.
+            unsafe {
+                self.machine
+                    .read(buffer, 0, bytes.as_mut_ptr(), buffer.bytes)?
+            };
+            results.push(bytes);
+        }
+        Ok(results)
+    }
+}
+
+fn bytes(kind: ParamKind, count: u64) -> usize {
+    match kind {
+        ParamKind::Input(elem) | ParamKind::Own(elem) => (elem.size() * count) as usize,
+        _ => 0,
+    }
+}
+
+fn difference(kind: ParamKind, got: &[u8], wanted: &interp::Arg) -> Option<String> {
+    let (ParamKind::Own(elem), interp::Arg::Slice(wanted)) = (kind, wanted) else {
+        return None;
+    };
+    let value = |bytes: &[u8]| match *bytes {
+        [a, b, c, d] if elem == Elem::F32 => f64::from(f32::from_le_bytes([a, b, c, d])),
+        [a, b, c, d, e, f, g, h] if elem == Elem::F64 => {
+            f64::from_le_bytes([a, b, c, d, e, f, g, h])
+        }
+        _ => 0.0,
+    };
+    let size = elem.size() as usize;
+    let mut pairs = got.chunks(size).zip(wanted.chunks(size));
+    let same = |a: &[u8], b: &[u8]| a == b || value(a).is_nan() && value(b).is_nan();
+    let (a, b) = pairs.find(|(a, b)| !same(a, b))?;
+    Some(format!("{:e} instead of {:e}", value(a), value(b)))
+}
+
+/// A module of inputs `x`, `y`.. and one output for each expression over them and the index.
+pub(super) fn module(inputs: &[Elem], outputs: &[(Elem, Expr)]) -> Valid {
+    looping(inputs, outputs, vec![])
+}
+
+/// As [`module`], behind statements that may use `U64` locals 1 and 2.
+fn looping(inputs: &[Elem], outputs: &[(Elem, Expr)], mut body: Vec<Stmt>) -> Valid {
+    let param = |kind| Param {
+        name: "p".into(),
+        kind,
+    };
+    let mut params: Vec<_> = inputs.iter().map(|e| param(ParamKind::Input(*e))).collect();
+    params.extend(outputs.iter().map(|(e, _)| param(ParamKind::Own(*e))));
+    let store = |(n, (_, e)): (usize, &(Elem, Expr))| {
+        Stmt::Store(ParamId((inputs.len() + n) as u16), e.clone())
+    };
+    body.extend(outputs.iter().enumerate().map(store));
+    let local = |name: &str| Local {
+        name: name.into(),
+        ty: Type::U64,
+    };
+    let module = Module {
+        name: "trial".into(),
+        params,
+        locals: ["i", "k", "sum"].map(local).into(),
+        arrays: vec![],
+        prelude: vec![],
+        index: LocalId(0),
+        body,
+    };
+    hotsled_ir::validate(module).expect("modules on trial are valid")
+}
+
+/// Input `n` at the index.
+pub(super) fn input(n: u16) -> Expr {
+    Expr::Load(ParamId(n), Box::new(Expr::Local(LocalId(0))))
+}
+
+/// Whether the driver folds arithmetic with constants, or of a value with itself, as if infinities, NaN
+/// and the sign of zeros did not matter.
+pub(super) fn folds(trial: &mut Trial<'_>, features: &Features) -> Result<bool, TrialError> {
+    let values = [0.0, -0.0, 1.0, f64::INFINITY, f64::NEG_INFINITY, f64::NAN];
+    for elem in [Elem::F32, Elem::F64] {
+        if elem == Elem::F64 && !features.float64 {
+            continue;
+        }
+        let zero = match elem {
+            Elem::F64 => Value::F64(0.0),
+            _ => Value::F32(0.0),
+        };
+        let (zero, x) = (|| Box::new(Expr::Const(zero)), || Box::new(input(0)));
+        let pairs = [(BinOp::Mul, zero(), x()), (BinOp::Mul, x(), zero())];
+        let more = [
+            (BinOp::Div, zero(), x()),
+            (BinOp::Add, zero(), x()),
+            (BinOp::Sub, x(), x()),
+        ];
+        let expr = |(op, a, b)| (elem, Expr::Binary(op, a, b));
+        let outputs: Vec<_> = pairs.into_iter().chain(more).map(expr).collect();
+        let bytes = values.iter().flat_map(|v| match elem {
+            Elem::F64 => v.to_le_bytes().to_vec(),
+            _ => (*v as f32).to_le_bytes().to_vec(),
+        });
+        let module = module(&[elem], &outputs);
+        let count = values.len() as u64;
+        if trial
+            .differs(features, &module, &[bytes.collect()], count)?
+            .is_some()
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the driver ends loops that run long and goes on behind them.
+pub(super) fn cuts(trial: &mut Trial<'_>, features: &Features) -> Result<bool, TrialError> {
+    let (k, sum) = (LocalId(1), LocalId(2));
+    let number = |v| Expr::Const(Value::U64(v));
+    let index = Box::new(Expr::Local(LocalId(0)));
+    let term = Expr::Binary(BinOp::Xor, Box::new(Expr::Local(k)), index);
+    let next = Expr::Binary(BinOp::Add, Box::new(Expr::Local(sum)), Box::new(term));
+    let body = vec![
+        Stmt::Set(sum, number(0)),
+        Stmt::For {
+            var: k,
+            start: number(0),
+            end: number(200_000),
+            body: vec![Stmt::Set(sum, next)],
+        },
+    ];
+    let module = looping(&[], &[(Elem::U64, Expr::Local(sum))], body);
+    Ok(trial.differs(features, &module, &[], 2)?.is_some())
+}
