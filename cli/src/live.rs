@@ -2,17 +2,29 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
-use hotsled::PlugOptions;
+use clap::{Args, Subcommand, ValueEnum};
 use hotsled::client::{Client, ClientError};
+use hotsled::{DeviceKind, PlugOptions};
 
 /// What a running service can be asked.
 #[derive(Subcommand)]
 pub enum Action {
     /// Shows devices, and where each section runs and why
     Status(Service),
-    /// Plugs a simulated accelerator
-    Plug(Service),
+    /// Plugs a device: a simulated accelerator, unless told otherwise
+    Plug {
+        /// What to plug
+        #[arg(long, value_enum, default_value_t = Kind::Sim)]
+        kind: Kind,
+        /// Its name; default: the kind and a number
+        #[arg(long)]
+        name: Option<String>,
+        #[command(flatten)]
+        service: Service,
+        /// Further arguments of the device host program, after `--`
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
     /// Unplugs a device, or all of them
     Unplug {
         /// The device's name, as status shows it
@@ -20,6 +32,24 @@ pub enum Action {
         #[command(flatten)]
         service: Service,
     },
+}
+
+/// Kind of device.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Kind {
+    /// The simulated accelerator
+    Sim,
+    /// A Vulkan device; `-- --device N` chooses which
+    Vulkan,
+}
+
+impl From<Kind> for DeviceKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Sim => Self::Sim,
+            Kind::Vulkan => Self::Vulkan,
+        }
+    }
 }
 
 /// Which service, and how to answer.
@@ -62,8 +92,18 @@ fn ask(action: Action) -> Result<(), ClientError> {
             let json = json.map_err(|e| ClientError::Answer(e.to_string()))?;
             service.say(&status.to_string(), json);
         }
-        Action::Plug(service) => {
-            let device = service.client()?.plug(PlugOptions::default())?;
+        Action::Plug {
+            kind,
+            name,
+            service,
+            arguments,
+        } => {
+            let options = PlugOptions {
+                kind: kind.into(),
+                name,
+                arguments,
+            };
+            let device = service.client()?.plug(options)?;
             let json = serde_json::json!({ "device": device });
             service.say(&format!("plugged {device}"), json);
         }

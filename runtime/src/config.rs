@@ -229,10 +229,34 @@ impl Builder {
     }
 }
 
+/// Kind of device that a plug brings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// The simulated accelerator.
+    #[default]
+    Sim,
+    /// A Vulkan device; `--device N` among the arguments chooses which.
+    Vulkan,
+}
+
+impl DeviceKind {
+    /// The word for it: in names, and as the host program's first argument.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Sim => "sim",
+            Self::Vulkan => "vulkan",
+        }
+    }
+}
+
 /// What to plug.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PlugOptions {
-    /// Its name; default: `sim0` and up.
+    /// What it is; default: simulated.
+    #[serde(default)]
+    pub kind: DeviceKind,
+    /// Its name; default: its kind and a number, `sim0` and up.
     #[serde(default)]
     pub name: Option<String>,
     /// Further arguments of the device host program, e.g. `--bandwidth-gbps 4`.

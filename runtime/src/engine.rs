@@ -110,7 +110,7 @@ impl Engine {
         })
     }
 
-    /// Plugs a simulated accelerator; returns its name once sections are offered to it.
+    /// Plugs a device; returns its name once sections are offered to it.
     ///
     /// # Errors
     /// Why it was refused, and what to do.

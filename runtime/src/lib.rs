@@ -35,7 +35,7 @@ mod worth;
 
 use std::ops::Range;
 
-pub use config::{Builder, PlugOptions, Retry};
+pub use config::{Builder, DeviceKind, PlugOptions, Retry};
 pub use control::client;
 pub use device::State;
 pub use engine::Engine;

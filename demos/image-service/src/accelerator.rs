@@ -101,8 +101,8 @@ impl Accelerator {
     /// As [`Self::plug`].
     pub fn plug_with(&self, arguments: Vec<String>) -> Result<String, Refusal> {
         let options = PlugOptions {
-            name: None,
             arguments,
+            ..PlugOptions::default()
         };
         let name = self.engine.plug(options).map_err(refuse)?;
         Ok(format!("{name} is bound."))

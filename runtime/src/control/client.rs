@@ -84,7 +84,7 @@ impl Client {
         serde_json::from_value(value).map_err(|e| ClientError::Answer(e.to_string()))
     }
 
-    /// Plugs a simulated accelerator; its name.
+    /// Plugs a device; its name.
     ///
     /// # Errors
     /// See [`ClientError`].

@@ -13,7 +13,7 @@ pub(super) const MAX_REQUEST: usize = 64 << 10;
 pub(super) enum Ask {
     /// Everything at this moment.
     Status,
-    /// Plug a simulated accelerator.
+    /// Plug a device.
     Plug(PlugOptions),
     /// Unplug one, or all.
     Unplug {

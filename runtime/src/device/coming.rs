@@ -54,7 +54,7 @@ impl Manager {
         let admitted = self.admit(&options);
         let started = admitted.and_then(|name| {
             coming.name = name;
-            spawn::start(&self.config.host, &coming.name, &options.arguments)
+            spawn::start(&self.config.host, &coming.name, &options)
         });
         match started {
             Ok((host, socket)) => {
@@ -79,7 +79,7 @@ impl Manager {
             Some(name) if taken(name) => Err(Error::NameTaken(name.clone())),
             Some(name) => Ok(name.clone()),
             None => Ok((0..)
-                .map(|n| format!("sim{n}"))
+                .map(|n| format!("{}{n}", options.kind.word()))
                 .find(|n| !taken(n))
                 .expect("a free number")),
         }

@@ -27,7 +27,7 @@ pub(crate) const SIGNAL_UNPLUG: u8 = b'u';
 
 /// What others ask of the manager, with where to answer.
 pub(crate) enum Request {
-    /// Plug a simulated device; answers its name.
+    /// Plug a device; answers its name.
     Plug(PlugOptions, Sender<Result<String>>),
     /// From a probing thread: what became of the device of this name.
     Raised(String, Box<Result<Presence>>),

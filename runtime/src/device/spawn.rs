@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hotsled_sys::{seqpacket, spawn};
 
-use crate::config::HostProgram;
+use crate::config::{HostProgram, PlugOptions};
 use crate::error::{Error, Result};
 
 const NAME: &str = "hotsled-device";
@@ -49,7 +49,11 @@ impl Drop for Host {
 }
 
 /// Starts a host for one device and returns our end of its link.
-pub(crate) fn start(program: &HostProgram, name: &str, args: &[String]) -> Result<(Host, OwnedFd)> {
+pub(crate) fn start(
+    program: &HostProgram,
+    name: &str,
+    options: &PlugOptions,
+) -> Result<(Host, OwnedFd)> {
     let path = find(program)?;
     let refuse = |source| Error::HostStart {
         program: path.clone(),
@@ -59,8 +63,8 @@ pub(crate) fn start(program: &HostProgram, name: &str, args: &[String]) -> Resul
     let mut command = Command::new(&path);
     command
         .args(&program.arguments)
-        .args(["sim", "--name", name])
-        .args(args);
+        .args([options.kind.word(), "--name", name])
+        .args(&options.arguments);
     command
         .args(["--link-fd", &LINK_FD.to_string()])
         .stdin(std::process::Stdio::null());

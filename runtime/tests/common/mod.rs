@@ -78,8 +78,8 @@ pub fn builder() -> Builder {
 /// A plug with arguments for the host.
 pub fn with(arguments: &[&str]) -> PlugOptions {
     PlugOptions {
-        name: None,
         arguments: arguments.iter().map(|&a| a.to_owned()).collect(),
+        ..PlugOptions::default()
     }
 }
 
