@@ -56,6 +56,13 @@ need_file /usr/share/vulkan/icd.d/lvp_icd.x86_64.json mesa-vulkan-drivers
 need_file /usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json vulkan-validationlayers
 need chromium chromium
 need chromedriver chromium-driver
+need python3 python3
+ptxas() { # NVIDIA's assembler alone, from its wheel
+    [ -x target/ptxas/nvidia/cuda_nvcc/bin/ptxas ] && return
+    python3 -m pip install -q --target target/ptxas --no-deps nvidia-cuda-nvcc-cu12==12.9.86
+    [ -x target/ptxas/nvidia/cuda_nvcc/bin/ptxas ]
+}
+step "ptxas" ptxas
 if ! command -v cargo-deny >/dev/null; then
     step "cargo-deny" cargo install --locked cargo-deny
 fi

@@ -9,6 +9,7 @@ mod cannot;
 mod cli;
 mod emit;
 mod faults;
+pub mod ptx;
 pub mod serve;
 pub mod sim;
 #[cfg(feature = "vulkan")]
