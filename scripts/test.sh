@@ -57,6 +57,7 @@ need_file /usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json vul
 need chromium chromium
 need chromedriver chromium-driver
 need python3 python3
+need pip3 python3-pip
 ptxas() { # NVIDIA's assembler alone, from its wheel
     [ -x target/ptxas/nvidia/cuda_nvcc/bin/ptxas ] && return
     python3 -m pip install -q --target target/ptxas --no-deps nvidia-cuda-nvcc-cu12==12.9.86

@@ -3,11 +3,12 @@
 
 mod live;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hotsled_cli::inspect::{self, Listing, Report};
+use hotsled_cli::lowering;
 
 /// Looks into programs with hotsled sections, and speaks to running ones.
 #[derive(Parser)]
@@ -38,15 +39,26 @@ struct Inspect {
     /// Show this section only, by its path or the end of it
     #[arg(long)]
     section: Option<String>,
-    /// Print another form
-    #[arg(long)]
+    /// Print another form; all but `ir` by running the device host program
+    #[arg(long, conflicts_with = "json")]
     emit: Option<Emit>,
+    /// The device host program; default: `hotsled-device` beside this one, else on the PATH
+    #[arg(long)]
+    device_program: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Emit {
     /// The virtual ISA's text form
     Ir,
+    /// SPIR-V, for Vulkan devices
+    Spirv,
+    /// PTX, for NVIDIA's driver
+    Ptx,
+    /// Cranelift's form, for the simulated accelerator
+    Clif,
+    /// The simulated accelerator's code
+    Asm,
 }
 
 fn main() -> ExitCode {
@@ -84,10 +96,23 @@ fn show(report: &Report, options: &Inspect) -> Result<(), String> {
     if options.json {
         let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
         println!("{text}");
-    } else if options.emit.is_some() {
-        report.sections.iter().for_each(|s| print!("{}", s.ir));
+    } else if let Some(form) = options.emit {
+        return emit(report, form, options.device_program.as_deref());
     } else {
         print!("{}", Listing(report));
+    }
+    Ok(())
+}
+
+fn emit(report: &Report, form: Emit, program: Option<&Path>) -> Result<(), String> {
+    let name = form.to_possible_value().expect("no form is hidden");
+    for section in &report.sections {
+        let text = match form {
+            Emit::Ir => section.ir.clone(),
+            _ => lowering::text(program, &section.module, name.get_name())
+                .map_err(|e| format!("{}: {e}", section.path))?,
+        };
+        print!("{text}");
     }
     Ok(())
 }

@@ -27,6 +27,9 @@ pub struct Section {
     pub isa_bytes: usize,
     /// Parameters, in order.
     pub params: Vec<Param>,
+    /// The module's bytes, valid.
+    #[serde(skip)]
+    pub module: Vec<u8>,
     /// The module's text form.
     #[serde(skip)]
     pub ir: String,
@@ -112,6 +115,7 @@ pub(super) fn read(
         body,
         isa_bytes: record.module.len(),
         params: params(&module),
+        module: record.module.to_vec(),
         ir: hotsled_ir::print(&module),
     })
 }

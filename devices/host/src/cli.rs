@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::io::Read;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -100,8 +101,8 @@ struct Vulkan {
 
 #[derive(Args)]
 struct Lower {
-    /// A file that holds one module's bytes.
-    file: PathBuf,
+    /// A file that holds one module's bytes; default: standard input.
+    file: Option<PathBuf>,
     /// Which form to print.
     #[arg(long, value_enum, default_value_t = Emit::Clif)]
     emit: Emit,
@@ -115,6 +116,11 @@ enum Emit {
     Clif,
     /// The simulated accelerator's code as bytes and text.
     Asm,
+    /// SPIR-V, as a Vulkan device with all features gets it.
+    #[cfg(feature = "vulkan")]
+    Spirv,
+    /// PTX for sm_80 and newer.
+    Ptx,
 }
 
 /// Runs the program with these arguments; another program may carry it as a subcommand.
@@ -209,14 +215,28 @@ fn inherited(raw: i32) -> Result<OwnedFd, String> {
 }
 
 fn show(options: &Lower) -> Result<(), String> {
-    let bytes =
-        std::fs::read(&options.file).map_err(|e| format!("{}: {e}", options.file.display()))?;
-    let module = hotsled_ir::read(&bytes).map_err(|e| e.to_string())?;
-    let text = match options.emit {
-        Emit::Ir => hotsled_ir::print(&module),
-        Emit::Clif => sim::clif(&module)?,
-        Emit::Asm => sim::assembly(&module)?,
+    let bytes = match &options.file {
+        Some(path) => std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?,
+        None => standard_input().map_err(|e| format!("standard input: {e}"))?,
     };
+    let module = hotsled_ir::read(&bytes).map_err(|e| e.to_string())?;
+    let text =
+        match options.emit {
+            Emit::Ir => hotsled_ir::print(&module),
+            Emit::Clif => sim::clif(&module)?,
+            Emit::Asm => sim::assembly(&module)?,
+            #[cfg(feature = "vulkan")]
+            Emit::Spirv => crate::spirv::text(&module, &crate::spirv::Features::ALL)
+                .map_err(|e| e.to_string())?,
+            Emit::Ptx => crate::ptx::lower(&module, crate::ptx::BASE_ARCHITECTURE)
+                .map_err(|e| e.to_string())?,
+        };
     print!("{text}");
     Ok(())
+}
+
+fn standard_input() -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
