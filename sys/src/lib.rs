@@ -44,6 +44,9 @@ pub fn uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
+/// Flag of opening a file: a symbolic link is an error.
+pub const NO_FOLLOW: i32 = libc::O_NOFOLLOW;
+
 /// Ends this process at once: no destructor and no exit handler runs, here or in a loaded library.
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: _exit has no preconditions.

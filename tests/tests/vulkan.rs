@@ -21,7 +21,7 @@ fn calls_device(engine: &Engine) -> u64 {
 
 /// A plug with the validation layer watching.
 fn vulkan(arguments: &[&str]) -> PlugOptions {
-    let all = ["--validate"].iter().chain(arguments);
+    let all = ["--validate", "--no-cache"].iter().chain(arguments);
     PlugOptions {
         kind: DeviceKind::Vulkan,
         arguments: all.map(|a| a.to_string()).collect(),

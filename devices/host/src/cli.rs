@@ -12,7 +12,7 @@ use hotsled_sys::seqpacket;
 use crate::faults::Fault;
 use crate::sim::{self, Model};
 #[cfg(feature = "vulkan")]
-use crate::vulkan;
+use crate::{cache::Cache, vulkan};
 
 /// Owns one device and serves it to a hotsled service.
 ///
@@ -97,6 +97,9 @@ struct Vulkan {
     /// Do without 8-bit and 16-bit storage, as on a device that has none.
     #[arg(long)]
     plain: bool,
+    /// Keep no compiled code on disk; by default it is kept in $XDG_CACHE_HOME/hotsled or ~/.cache/hotsled.
+    #[arg(long)]
+    no_cache: bool,
 }
 
 #[derive(Args)]
@@ -162,6 +165,11 @@ fn drive(options: &Vulkan) -> Result<(), String> {
         deadline: std::time::Duration::from_millis(options.deadline_ms),
         validate: options.validate,
         plain: options.plain,
+        cache: if options.no_cache {
+            Cache::OFF
+        } else {
+            Cache::of_user()
+        },
     };
     let device = vulkan::device(&options.name, &choice).map_err(|e| e.to_string())?;
     let served = crate::serve::serve(socket, device, options.link.fault.clone());

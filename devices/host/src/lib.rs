@@ -5,6 +5,8 @@
 
 mod args;
 pub mod backend;
+#[cfg(feature = "vulkan")]
+pub mod cache;
 mod cannot;
 mod cli;
 mod emit;

@@ -305,9 +305,12 @@ macro_rules! backend {
 
 backend!(sim, &["sim", "--memory-mib", "64", "--latency-us", "0"]);
 #[cfg(feature = "vulkan")]
-backend!(vulkan, &["vulkan", "--validate"]);
+backend!(vulkan, &["vulkan", "--validate", "--no-cache"]);
 #[cfg(feature = "vulkan")]
-backend!(vulkan_plain, &["vulkan", "--validate", "--plain"]);
+backend!(
+    vulkan_plain,
+    &["vulkan", "--validate", "--no-cache", "--plain"]
+);
 
 mod misbehaving {
     use super::*;

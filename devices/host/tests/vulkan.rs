@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use common::build::{bin, local, module, saxpy};
 use common::host::{Host, run, soon};
 use hotsled_device::backend::Status;
+use hotsled_device::cache::Cache;
 use hotsled_device::vulkan::{self, Options, VulkanError};
 use hotsled_ir::{
     BinOp, Elem, Expr, LocalId, ParamId, ParamKind, Stmt, Type, Valid, Value, interp,
@@ -22,6 +23,7 @@ fn options() -> Options {
         deadline: Duration::from_secs(30),
         validate: true,
         plain: false,
+        cache: Cache::OFF,
     }
 }
 
@@ -72,7 +74,7 @@ fn a_device_is_opened_used_and_closed_without_leaks() {
 /// More elements than one dispatch may have groups for: `y[i] = i`.
 #[test]
 fn launches_are_split_into_dispatches() {
-    let host = Host::start(&["vulkan", "--validate"]).unwrap();
+    let host = Host::start(&["vulkan", "--validate", "--no-cache"]).unwrap();
     let mut queue = host.client.queue().unwrap();
     let value = Expr::Cast(Type::U32, local(0));
     let kinds = [ParamKind::Own(Elem::U32)];
@@ -111,7 +113,7 @@ fn long_loop(turns: u64) -> Valid {
 /// llvmpipe ends loops after 65535 turns and goes on behind them.
 #[test]
 fn long_loops_give_the_right_result_or_fault() {
-    let host = Host::start(&["vulkan", "--validate"]).unwrap();
+    let host = Host::start(&["vulkan", "--validate", "--no-cache"]).unwrap();
     let mut queue = host.client.queue().unwrap();
     for (turns, may_fault) in [
         (1000, false),
@@ -142,7 +144,8 @@ fn long_loops_give_the_right_result_or_fault() {
 /// The kernel runs for minutes; the host notices by itself, leaves at once, and the link is down.
 #[test]
 fn a_hung_kernel_quarantines_the_device() {
-    let mut host = Host::start(&["vulkan", "--validate", "--deadline-ms", "700"]).unwrap();
+    let mut host =
+        Host::start(&["vulkan", "--validate", "--no-cache", "--deadline-ms", "700"]).unwrap();
     let mut queue = host.client.queue().unwrap();
     let module = host.lower(&long_loop(60_000));
     let n = 4_000_000;
@@ -180,7 +183,7 @@ fn a_hung_kernel_quarantines_the_device() {
 #[test]
 fn a_lost_device_is_a_link_that_is_down() {
     for fault in ["lost-at-copy-in", "lost-at-launch", "lost-at-copy-out"] {
-        let host = Host::start(&["vulkan", "--validate", "--fault", fault]).unwrap();
+        let host = Host::start(&["vulkan", "--validate", "--no-cache", "--fault", fault]).unwrap();
         let mut queue = host.client.queue().unwrap();
         let module = host.lower(&saxpy().0);
         let (ptr, block) = (queue.alloc(400).unwrap(), queue.reserve(400).unwrap());
@@ -248,7 +251,7 @@ fn each_discovery_sees_what_is_there_now() {
 
 #[test]
 fn memory_is_as_large_as_it_says() {
-    let host = Host::start(&["vulkan", "--validate", "--memory-mib", "1"]).unwrap();
+    let host = Host::start(&["vulkan", "--validate", "--no-cache", "--memory-mib", "1"]).unwrap();
     let mut queue = host.client.queue().unwrap();
     assert_eq!(host.client.info().memory, 1 << 20);
     let half = queue.alloc(1 << 19).unwrap();

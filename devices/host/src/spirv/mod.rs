@@ -14,6 +14,8 @@ use crate::args::Layout;
 use crate::cannot::Cannot;
 use target::Spirv;
 
+/// Changes whenever the same module becomes other words.
+pub(crate) const VERSION: u32 = 1;
 /// Invocations of a work group; every Vulkan device runs as many.
 pub const GROUP: u32 = 64;
 /// Bytes of push constants that every Vulkan device has.

@@ -12,6 +12,7 @@ use super::kernel::Kernel;
 use super::machine::Machine;
 use crate::args;
 use crate::backend::{Backend, Lowering, Status};
+use crate::cache::Cache;
 use crate::cannot::Cannot;
 use crate::spirv::{self, Features};
 
@@ -46,6 +47,7 @@ impl Shared {
 /// The control half.
 pub(super) struct Compiler {
     pub(super) shared: Shared,
+    pub(super) cache: Cache,
 }
 
 impl Compiler {
@@ -57,7 +59,7 @@ impl Compiler {
                 reason: reason.to_string(),
             }
         };
-        let kernel = Kernel::new(&self.shared.gpu, module, &words);
+        let kernel = Kernel::new(&self.shared.gpu, module, &words, &self.cache);
         let kernel = kernel.map_err(|e: VulkanError| driver("compiling")(&e))?;
         self.warm(&kernel)
             .map_err(|e| driver("a first launch")(&e))?;

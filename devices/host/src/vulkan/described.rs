@@ -25,6 +25,9 @@ pub struct Described {
     pub memory: u64,
     /// What lowering may use.
     pub features: Features,
+    /// Device, driver and its version, as caches tell them apart.
+    #[serde(skip)]
+    pub(super) identity: Vec<u8>,
     /// Why it cannot be driven.
     pub unfit: Option<String>,
     /// Groups of one dispatch.
@@ -86,10 +89,16 @@ pub(super) fn describe(instance: &Instance, physical: vk::PhysicalDevice) -> Des
         ),
         memory: memory(instance, physical),
         features,
+        identity: identity(&basic),
         unfit: missing,
         groups: basic.limits.max_compute_work_group_count[0].clamp(1, u32::MAX / GROUP),
         family,
     }
+}
+
+fn identity(of: &vk::PhysicalDeviceProperties) -> Vec<u8> {
+    let numbers = [of.vendor_id, of.device_id, of.driver_version].map(u32::to_le_bytes);
+    [numbers.as_flattened(), &of.pipeline_cache_uuid].concat()
 }
 
 fn text(c: Option<&CStr>) -> String {

@@ -8,6 +8,7 @@ use hotsled_ir::{Access, ParamKind, Valid};
 use super::error::VulkanError;
 use super::gpu::Gpu;
 use crate::args::Layout;
+use crate::cache::{Cache, Key};
 use crate::spirv;
 
 /// A pipeline, and what a launch of it needs.
@@ -24,7 +25,13 @@ pub(super) struct Kernel {
 }
 
 impl Kernel {
-    pub(super) fn new(gpu: &Arc<Gpu>, module: &Valid, words: &[u32]) -> Result<Self, VulkanError> {
+    /// Compiles, or takes compiled code from the cache.
+    pub(super) fn new(
+        gpu: &Arc<Gpu>,
+        module: &Valid,
+        words: &[u32],
+        cache: &Cache,
+    ) -> Result<Self, VulkanError> {
         let layout = Layout::of(module);
         let mut this = Self {
             gpu: gpu.clone(),
@@ -47,11 +54,18 @@ impl Kernel {
         // SAFETY: `info` is alive.
         let made = unsafe { gpu.device.create_pipeline_layout(&info, None) };
         this.layout = made.map_err(VulkanError::call("making a pipeline layout"))?;
-        this.pipeline = this.compile(words)?;
+        let key = key(gpu, module, words);
+        let known = cache.get(key);
+        let store = Store::new(gpu, known.as_deref().unwrap_or_default())?;
+        this.pipeline = this.compile(words, &store)?;
+        let compiled = store.content()?;
+        if known.as_ref() != Some(&compiled) {
+            cache.put(key, &compiled);
+        }
         Ok(this)
     }
 
-    fn compile(&self, words: &[u32]) -> Result<vk::Pipeline, VulkanError> {
+    fn compile(&self, words: &[u32], store: &Store) -> Result<vk::Pipeline, VulkanError> {
         let device = &self.gpu.device;
         let info = vk::ShaderModuleCreateInfo::default().code(words);
         // SAFETY: the words are valid SPIR-V within the device's features: our own lowering made them.
@@ -65,8 +79,7 @@ impl Kernel {
             .stage(stage)
             .layout(self.layout)];
         // SAFETY: shader and layout are of this device, and fit each other.
-        let made =
-            unsafe { device.create_compute_pipelines(vk::PipelineCache::null(), &info, None) };
+        let made = unsafe { device.create_compute_pipelines(store.raw, &info, None) };
         // SAFETY: a pipeline does not need its shader module.
         unsafe { device.destroy_shader_module(shader, None) };
         match made {
@@ -88,6 +101,51 @@ impl Kernel {
         unsafe { device.cmd_push_constants(commands, self.layout, stage, 0, pushed) };
         // SAFETY: as above; `groups` is within the device's limit.
         unsafe { device.cmd_dispatch(commands, groups, 1, 1) };
+    }
+}
+
+/// What the compiled code depends on. The words stand for all that lowering may have decided.
+fn key(gpu: &Gpu, module: &Valid, words: &[u32]) -> Key {
+    let words: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    let version = spirv::VERSION.to_le_bytes();
+    Key::of(&[
+        &hotsled_ir::encode(module),
+        b"vulkan",
+        &gpu.described.identity,
+        &version,
+        &words,
+    ])
+}
+
+/// The driver's own form of compiled code.
+struct Store {
+    gpu: Arc<Gpu>,
+    raw: vk::PipelineCache,
+}
+
+impl Store {
+    fn new(gpu: &Arc<Gpu>, content: &[u8]) -> Result<Self, VulkanError> {
+        let info = vk::PipelineCacheCreateInfo::default().initial_data(content);
+        // SAFETY: `info` is alive; the content is what this driver gave, by its checksum and key, or empty.
+        let raw = unsafe { gpu.device.create_pipeline_cache(&info, None) };
+        let raw = raw.map_err(VulkanError::call("making a pipeline cache"))?;
+        Ok(Self {
+            gpu: gpu.clone(),
+            raw,
+        })
+    }
+
+    fn content(&self) -> Result<Vec<u8>, VulkanError> {
+        // SAFETY: the cache is of this device.
+        let content = unsafe { self.gpu.device.get_pipeline_cache_data(self.raw) };
+        content.map_err(VulkanError::call("reading compiled code"))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // SAFETY: pipelines do not need the cache they were made with.
+        unsafe { self.gpu.device.destroy_pipeline_cache(self.raw, None) };
     }
 }
 

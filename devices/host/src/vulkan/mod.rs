@@ -20,6 +20,7 @@ use std::time::Duration;
 use hotsled_link::DeviceInfo;
 
 use crate::backend::Device;
+use crate::cache::Cache;
 use accelerator::{Accelerator, Compiler, Shared};
 pub use described::Described;
 pub use error::{Lost, VulkanError};
@@ -41,6 +42,8 @@ pub struct Options {
     pub validate: bool,
     /// Leave out the features that a device may lack, to test what replaces them.
     pub plain: bool,
+    /// Where compiled code is kept.
+    pub cache: Cache,
 }
 
 /// Describes all devices, by an instance of its own.
@@ -92,6 +95,7 @@ pub fn device(name: &str, options: &Options) -> Result<Device, VulkanError> {
     let shared = Shared::new(gpu, machine, features);
     let lowering = Box::new(Compiler {
         shared: shared.clone(),
+        cache: options.cache.clone(),
     });
     let backend = Box::new(Accelerator {
         shared,

@@ -11,6 +11,7 @@ use super::error::{Lost, VulkanError};
 use super::gpu::{Buffer, Gpu, Place};
 use super::kernel::Kernel;
 use super::machine::Machine;
+use crate::cache::Cache;
 use crate::cannot::Cannot;
 use crate::spirv::{self, Features};
 
@@ -48,7 +49,7 @@ impl Trial<'_> {
         count: u64,
     ) -> Result<Option<String>, TrialError> {
         let words = spirv::lower(module, features)?;
-        let kernel = Kernel::new(self.gpu, module, &words)?;
+        let kernel = Kernel::new(self.gpu, module, &words, &Cache::OFF)?;
         let mut args: Vec<_> = inputs.iter().cloned().map(interp::Arg::Slice).collect();
         let outs = module.params[inputs.len()..]
             .iter()
