@@ -22,14 +22,6 @@ pub enum Cannot {
         /// Where it differed.
         example: String,
     },
-    /// The driver or the device refused.
-    #[error("this device cannot: {step} failed: {reason}")]
-    Driver {
-        /// What was being done.
-        step: &'static str,
-        /// What the driver said.
-        reason: String,
-    },
 }
 
 impl Cannot {

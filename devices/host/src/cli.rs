@@ -97,6 +97,9 @@ struct Vulkan {
     /// Do without 8-bit and 16-bit storage, as on a device that has none.
     #[arg(long)]
     plain: bool,
+    /// Accept float operations whose results differ from the definition on this device.
+    #[arg(long)]
+    bounded: bool,
     /// Keep no compiled code on disk; by default it is kept in $XDG_CACHE_HOME/hotsled or ~/.cache/hotsled.
     #[arg(long)]
     no_cache: bool,
@@ -165,6 +168,7 @@ fn drive(options: &Vulkan) -> Result<(), String> {
         deadline: std::time::Duration::from_millis(options.deadline_ms),
         validate: options.validate,
         plain: options.plain,
+        bounded: options.bounded,
         cache: if options.no_cache {
             Cache::OFF
         } else {

@@ -48,9 +48,9 @@ fn check(words: &[u32], module: &Valid) {
 
 /// With all features, and with none where that is possible.
 fn check_all(module: &Valid) {
-    check(&lower(module, &Features::ALL).unwrap(), module);
+    check(&lower(module, &Features::ALL).unwrap().words, module);
     match lower(module, &LEAST) {
-        Ok(words) => check(&words, module),
+        Ok(lowered) => check(&lowered.words, module),
         Err(why) => assert!(matches!(why, Cannot::Feature { .. }), "{why}"),
     }
 }

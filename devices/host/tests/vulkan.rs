@@ -23,6 +23,7 @@ fn options() -> Options {
         deadline: Duration::from_secs(30),
         validate: true,
         plain: false,
+        bounded: false,
         cache: Cache::OFF,
     }
 }

@@ -5,13 +5,17 @@
 
 mod control;
 mod memory;
+mod plain;
 mod target;
+
+use std::collections::HashSet;
 
 use hotsled_ir::Valid;
 use rspirv::binary::Assemble as _;
 
 use crate::args::Layout;
 use crate::cannot::Cannot;
+pub use plain::Plain;
 use target::Spirv;
 
 /// Changes whenever the same module becomes other words.
@@ -78,12 +82,25 @@ pub(crate) fn buffered(layout: &Layout) -> bool {
     layout.words() * 8 > PUSH_BYTES
 }
 
+/// A lowered module.
+#[derive(Debug, Clone)]
+pub struct Lowered {
+    /// The SPIR-V module.
+    pub words: Vec<u32>,
+    /// Float operations that it leaves to the device.
+    pub floats: HashSet<Plain>,
+}
+
 /// Lowers a module.
 ///
 /// # Errors
 /// What a device with these features cannot.
-pub fn lower(module: &Valid, features: &Features) -> Result<Vec<u32>, Cannot> {
-    Ok(build(module, features)?.assemble())
+pub fn lower(module: &Valid, features: &Features) -> Result<Lowered, Cannot> {
+    let (built, floats) = build(module, features)?;
+    Ok(Lowered {
+        words: built.assemble(),
+        floats,
+    })
 }
 
 /// The lowered module as text.
@@ -92,12 +109,16 @@ pub fn lower(module: &Valid, features: &Features) -> Result<Vec<u32>, Cannot> {
 /// As [`lower`].
 pub fn text(module: &Valid, features: &Features) -> Result<String, Cannot> {
     use rspirv::binary::Disassemble as _;
-    Ok(build(module, features)?.disassemble() + "\n")
+    Ok(build(module, features)?.0.disassemble() + "\n")
 }
 
-fn build(module: &Valid, features: &Features) -> Result<rspirv::dr::Module, Cannot> {
+fn build(
+    module: &Valid,
+    features: &Features,
+) -> Result<(rspirv::dr::Module, HashSet<Plain>), Cannot> {
     let mut target = Spirv::new(&Layout::of(module));
     target.features = *features;
     crate::emit::emit(module, &mut target)?;
-    target.finish()
+    let floats = std::mem::take(&mut target.floats);
+    Ok((target.finish()?, floats))
 }

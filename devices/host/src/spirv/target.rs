@@ -1,5 +1,7 @@
 //! Types, constants and plain operations.
 
+use std::collections::HashSet;
+
 use hotsled_ir::{BinOp, CmpOp, Elem, Type, UnOp, Value};
 use rspirv::dr::{Builder, InsertPoint, Instruction, Module, Operand};
 use rspirv::spirv::{
@@ -8,7 +10,7 @@ use rspirv::spirv::{
 };
 
 use super::control::Frame;
-use super::{Controls, Features, GROUP, buffered};
+use super::{Controls, Features, GROUP, Plain, buffered};
 use crate::args::{self, Layout};
 use crate::cannot::Cannot;
 use crate::emit::{Result, Target, bits_of, is_float, is_signed};
@@ -32,6 +34,8 @@ pub(super) struct Spirv {
     glsl: Word,
     main: Word,
     pub(super) uses: Uses,
+    /// Float operations emitted.
+    pub(super) floats: HashSet<Plain>,
 }
 
 /// What has been used, and must be declared.
@@ -80,6 +84,7 @@ impl Spirv {
             glsl,
             main,
             uses: Uses::default(),
+            floats: HashSet::new(),
         };
         this.load_inputs(layout, words, id);
         this
@@ -118,6 +123,12 @@ impl Spirv {
         let offset = self.b.constant_bit64(long, 8 * n as u64);
         let at = self.op(Op::IAdd, long, &[block, offset]);
         self.load_from(long, at, 8)
+    }
+
+    fn note(&mut self, operation: Plain, ty: Type) {
+        if is_float(ty) {
+            self.floats.insert(operation);
+        }
     }
 
     /// Any operation with a result.
@@ -323,6 +334,7 @@ impl Target for Spirv {
     }
 
     fn unary(&mut self, op: UnOp, ty: Type, a: Word) -> Result<Word> {
+        self.note(Plain::Unary(op, ty), ty);
         let id = self.ty(ty);
         Ok(match op {
             UnOp::Not if ty == Type::Bool => self.op(Op::LogicalNot, id, &[a]),
@@ -335,6 +347,7 @@ impl Target for Spirv {
     }
 
     fn binary(&mut self, op: BinOp, ty: Type, a: Word, b: Word) -> Result<Word> {
+        self.note(Plain::Binary(op, ty), ty);
         let id = self.ty(ty);
         let float = is_float(ty);
         let op = match op {
@@ -363,6 +376,7 @@ impl Target for Spirv {
     }
 
     fn compare(&mut self, op: CmpOp, ty: Type, a: Word, b: Word) -> Result<Word> {
+        self.note(Plain::Compare(ty), ty);
         let id = self.ty(Type::Bool);
         let of = |float, signed, unsigned| match ty {
             Type::F32 | Type::F64 => float,
@@ -396,6 +410,10 @@ impl Target for Spirv {
     }
 
     fn convert(&mut self, from: Type, to: Type, a: Word) -> Result<Word> {
+        self.note(
+            Plain::Convert(from, to),
+            if is_float(from) { from } else { to },
+        );
         let id = self.ty(to);
         let op = match (is_float(from), is_float(to)) {
             (true, true) => Op::FConvert,

@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use hotsled_ir::Valid;
 use hotsled_link::{DevicePtr, Launch};
 
-use super::error::{Lost, VulkanError};
+use super::block::block;
+use super::error::Lost;
+use super::exact::Exactness;
 use super::gpu::{Buffer, Gpu, Place};
 use super::kernel::Kernel;
 use super::machine::Machine;
-use crate::args;
+use super::trial::{Trial, TrialError};
 use crate::backend::{Backend, Lowering, Status};
 use crate::cache::Cache;
-use crate::cannot::Cannot;
 use crate::spirv::{self, Features};
 
 /// Allocations are whole multiples of this, so that a byte's word is there, too.
@@ -48,21 +49,23 @@ impl Shared {
 pub(super) struct Compiler {
     pub(super) shared: Shared,
     pub(super) cache: Cache,
+    /// What is known of the device's exactness; none: bounded results are accepted.
+    pub(super) exactness: Option<Exactness>,
 }
 
 impl Compiler {
-    fn kernel(&mut self, module: &Valid) -> Result<Kernel, Cannot> {
-        let words = spirv::lower(module, &self.shared.features)?;
-        let driver = |step| {
-            move |reason: &dyn std::fmt::Display| Cannot::Driver {
-                step,
-                reason: reason.to_string(),
-            }
-        };
-        let kernel = Kernel::new(&self.shared.gpu, module, &words, &self.cache);
-        let kernel = kernel.map_err(|e: VulkanError| driver("compiling")(&e))?;
-        self.warm(&kernel)
-            .map_err(|e| driver("a first launch")(&e))?;
+    fn kernel(&mut self, module: &Valid) -> Result<Kernel, TrialError> {
+        let Shared { gpu, features, .. } = &self.shared;
+        let lowered = spirv::lower(module, features)?;
+        if let Some(exactness) = &mut self.exactness {
+            let mut trial = Trial {
+                gpu,
+                machine: &mut self.shared.machine(),
+            };
+            exactness.demand(&lowered.floats, &mut trial, features)?;
+        }
+        let kernel = Kernel::new(gpu, module, &lowered.words, &self.cache)?;
+        self.warm(&kernel)?;
         Ok(kernel)
     }
 
@@ -170,7 +173,7 @@ impl Backend for Accelerator {
         };
         drop(kernels);
         let locate = |ptr, bytes| self.find(ptr, bytes).map(|_| ptr.0);
-        match args::block(&kernel.params, &kernel.access, launch, locate) {
+        match block(&kernel.params, &kernel.access, launch, locate) {
             Some(block) => status(self.shared.machine().launch(&kernel, &block)),
             None => Status::Failed,
         }

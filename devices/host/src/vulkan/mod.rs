@@ -4,8 +4,10 @@
 //! addresses; what else it has decides what can be lowered for it.
 
 mod accelerator;
+mod block;
 mod described;
 mod error;
+mod exact;
 mod executor;
 mod gpu;
 mod instance;
@@ -24,6 +26,7 @@ use crate::cache::Cache;
 use accelerator::{Accelerator, Compiler, Shared};
 pub use described::Described;
 pub use error::{Lost, VulkanError};
+use exact::Exactness;
 use gpu::{Buffer, Gpu, Place};
 use instance::Instance;
 use machine::Machine;
@@ -42,6 +45,8 @@ pub struct Options {
     pub validate: bool,
     /// Leave out the features that a device may lack, to test what replaces them.
     pub plain: bool,
+    /// Accept float operations that are not exact on the device.
+    pub bounded: bool,
     /// Where compiled code is kept.
     pub cache: Cache,
 }
@@ -96,6 +101,7 @@ pub fn device(name: &str, options: &Options) -> Result<Device, VulkanError> {
     let lowering = Box::new(Compiler {
         shared: shared.clone(),
         cache: options.cache.clone(),
+        exactness: (!options.bounded).then(Exactness::default),
     });
     let backend = Box::new(Accelerator {
         shared,

@@ -40,16 +40,29 @@ pub(super) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// First result that is not the reference's, if there is one; all NaNs count as equal.
-    pub(super) fn differs(
+    /// Whether any output differs from the reference's.
+    fn differs(
         &mut self,
         features: &Features,
         module: &Valid,
         inputs: &[Vec<u8>],
         count: u64,
-    ) -> Result<Option<String>, TrialError> {
-        let words = spirv::lower(module, features)?;
-        let kernel = Kernel::new(self.gpu, module, &words, &Cache::OFF)?;
+    ) -> Result<bool, TrialError> {
+        let found = self.compare(features, module, inputs, count)?;
+        Ok(found.iter().any(Option::is_some))
+    }
+
+    /// For each output its first element that is not the reference's, if there is one; all NaNs count as
+    /// equal.
+    pub(super) fn compare(
+        &mut self,
+        features: &Features,
+        module: &Valid,
+        inputs: &[Vec<u8>],
+        count: u64,
+    ) -> Result<Vec<Option<String>>, TrialError> {
+        let lowered = spirv::lower(module, features)?;
+        let kernel = Kernel::new(self.gpu, module, &lowered.words, &Cache::OFF)?;
         let mut args: Vec<_> = inputs.iter().cloned().map(interp::Arg::Slice).collect();
         let outs = module.params[inputs.len()..]
             .iter()
@@ -64,7 +77,7 @@ impl Trial<'_> {
             .skip(inputs.len());
         Ok(pairs
             .map(|(p, (got, wanted))| difference(p.kind, got, wanted))
-            .find_map(|d| d))
+            .collect())
     }
 
     fn run(
@@ -193,10 +206,7 @@ pub(super) fn folds(trial: &mut Trial<'_>, features: &Features) -> Result<bool, 
         });
         let module = module(&[elem], &outputs);
         let count = values.len() as u64;
-        if trial
-            .differs(features, &module, &[bytes.collect()], count)?
-            .is_some()
-        {
+        if trial.differs(features, &module, &[bytes.collect()], count)? {
             return Ok(true);
         }
     }
@@ -220,5 +230,5 @@ pub(super) fn cuts(trial: &mut Trial<'_>, features: &Features) -> Result<bool, T
         },
     ];
     let module = looping(&[], &[(Elem::U64, Expr::Local(sum))], body);
-    Ok(trial.differs(features, &module, &[], 2)?.is_some())
+    trial.differs(features, &module, &[], 2)
 }
