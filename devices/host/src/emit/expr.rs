@@ -127,13 +127,17 @@ impl<T: Target> Emit<'_, T> {
             UnOp::Abs if float => self.magnitude(a),
             UnOp::Round => self.round(a),
             UnOp::Neg => self.negate(a),
-            UnOp::Abs => {
-                let (zero, negated) = (self.constant(number(a.ty, 0))?, self.negate(a)?);
-                let negative = self.compare(CmpOp::Lt, a, zero)?;
-                Ok(self.select(negative, negated, a))
-            }
+            UnOp::Abs => self.integer_abs(a),
             other => Err(Cannot::construct(&other)),
         }
+    }
+
+    /// `(a ^ s) - s`, where `s` has the sign in all bits.
+    fn integer_abs(&mut self, a: Typed<T>) -> Result<Typed<T>> {
+        let last = self.constant(Value::U32(width(a.ty) - 1))?;
+        let sign = self.binary(BinOp::Shr, a, last)?;
+        let flipped = self.binary(BinOp::Xor, a, sign)?;
+        self.binary(BinOp::Sub, flipped, sign)
     }
 
     fn negate(&mut self, a: Typed<T>) -> Result<Typed<T>> {
