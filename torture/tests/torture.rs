@@ -28,6 +28,7 @@ fn a_few_seconds_of_everything_are_survived() {
 #[test]
 fn every_sabotage_is_caught_and_every_control_survives() {
     let rows = torture(&["must-fail", "--control-seconds", "2", "--json"]);
-    let caught = |row: &&Value| row["caught"] == true;
-    assert_eq!((rows.len(), rows.iter().filter(caught).count()), (7, 4));
+    let wrong = |row: &&Value| row["caught"] != !row["breaks"].is_null();
+    let wrong: Vec<_> = rows.iter().filter(wrong).collect();
+    assert!(rows.len() > 6 && wrong.is_empty(), "{wrong:?}");
 }
