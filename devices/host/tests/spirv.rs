@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use common::{build, operators, random};
 use hotsled_device::Cannot;
 use hotsled_device::spirv::{Controls, Features, lower, text};
-use hotsled_ir::{ParamKind, Type, Valid};
+use hotsled_ir::{AccOp, Elem, Expr, LocalId, ParamKind, Stmt, Type, Valid, Value};
 
 const NO_CONTROLS: Controls = Controls {
     denormals: false,
@@ -93,14 +93,31 @@ fn a_missing_feature_is_named() {
     let module = build::module(
         &kinds,
         &[Type::F64],
-        vec![hotsled_ir::Stmt::Set(
-            hotsled_ir::LocalId(1),
-            *build::scalar(0),
-        )],
+        vec![Stmt::Set(LocalId(1), *build::scalar(0))],
     );
     let why = lower(&module, &LEAST).unwrap_err();
     assert_eq!(
         why.to_string(),
         "this device cannot: f64 (it has no shaderFloat64)"
+    );
+}
+
+/// What this lowering does not have yet is refused by its name.
+#[test]
+fn unknown_constructs_are_named() {
+    let one = || Box::new(Expr::Const(Value::F32(1.0)));
+    let fused = Expr::MulAdd(one(), one(), one());
+    let body = vec![Stmt::Set(LocalId(1), fused)];
+    let why = lower(&build::module(&[], &[Type::F32], body), &Features::ALL).unwrap_err();
+    assert!(
+        why.to_string().starts_with("this device cannot: MulAdd"),
+        "{why}"
+    );
+    let sum = ParamKind::Accumulator(Elem::U32, AccOp::Add);
+    let why = lower(&build::module(&[sum], &[], vec![]), &Features::ALL).unwrap_err();
+    assert!(
+        why.to_string()
+            .starts_with("this device cannot: Accumulator"),
+        "{why}"
     );
 }
