@@ -8,10 +8,10 @@ use syn::ItemFn;
 
 use crate::infer::Ty;
 use crate::lower::{
-    Hidden, Import, Lowered, LoweredFunction, Reduced, identity_name, leaf_name, leaves_name,
-    len_name, range_name, turn_name,
+    Hidden, Import, Lowered, LoweredFunction, Reduced, cols_name, identity_name, leaf_name,
+    leaves_name, len_name, range_name, rows_name, turn_name,
 };
-use crate::parse::{Kind, Options, Param, Section};
+use crate::parse::{Body, Cells, Kind, Options, Param, Section};
 
 /// Everything a section becomes, inside the user's own function item.
 pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> TokenStream {
@@ -19,13 +19,20 @@ pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> Token
     let (attrs, vis, sig) = (&item.attrs, &item.vis, &item.sig);
     let (statics, code) = (statics(section, lowered, options), code(section, lowered));
     let parallel = &section.parallel.func;
+    // The name that the user wrote must be the crate's function.
+    let check = match section.parallel.body {
+        Body::Cells(_) => quote!(let _ = |__rows, __cols| #parallel(__rows, __cols);),
+        _ => quote! {
+            let _: fn(::core::ops::Range<::core::primitive::usize>) -> ::hotsled::Parallel = #parallel;
+        },
+    };
     let call = match &lowered.reduced {
         None => call(section, lowered),
         Some(reduced) => reduce(section, lowered, reduced),
     };
     quote! {
         #(#attrs)* #vis #sig {
-            let _: fn(::core::ops::Range<::core::primitive::usize>) -> ::hotsled::Parallel = #parallel;
+            #check
             #statics
             #code
             #call
@@ -36,7 +43,21 @@ pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> Token
 /// The wrapper of a loop.
 fn call(section: &Section, lowered: &Lowered) -> TokenStream {
     let (start, end) = &lowered.range;
-    let range = before(section, lowered, &quote!((#start)..(#end)));
+    let range = match &lowered.columns {
+        None => quote!((#start)..(#end)),
+        Some((first, last)) => {
+            let grids = section
+                .params
+                .iter()
+                .filter(|p| p.grid && matches!(p.kind, Kind::Own(_)));
+            let sizes = grids.map(|p| {
+                let (rows, cols) = (rows_name(&p.name), cols_name(&p.name));
+                quote!((#rows, #cols))
+            });
+            quote!(::hotsled::__private::cells(&[#(#sizes),*], (#start)..(#end), (#first)..(#last)))
+        }
+    };
+    let range = before(section, lowered, &range);
     let slots = slots(section, lowered);
     quote! {
         let __range = #range;
@@ -76,12 +97,17 @@ fn before(section: &Section, lowered: &Lowered, value: &TokenStream) -> TokenStr
             let (len, name) = (len_name(&p.name), &p.name);
             quote!(let #len = #name.len();)
         });
+    let sizes = section.params.iter().filter(|p| p.grid).map(|p| {
+        let (name, rows, cols) = (&p.name, rows_name(&p.name), cols_name(&p.name));
+        quote!(let (#rows, #cols) = (#name.rows(), #name.cols());)
+    });
     let prelude = &lowered.prelude;
     quote! {{
         #[allow(unused_variables, unused_mut, unused_assignments, dead_code, unused_parens, clippy::all)]
         let __before = {
             #(#generics)*
             #(#lens)*
+            #(#sizes)*
             #prelude
             #value
         };
@@ -97,6 +123,8 @@ fn slots(section: &Section, lowered: &Lowered) -> Vec<TokenStream> {
 fn slot(param: &Param) -> TokenStream {
     let name = &param.name;
     match param.kind {
+        Kind::Input(_) if param.grid => quote!(::hotsled::__private::input_slot(#name.cells())),
+        Kind::Own(_) if param.grid => quote!(::hotsled::__private::own_slot(#name.cells_mut())),
         Kind::Input(_) | Kind::Accumulator(_) => {
             quote!(::hotsled::__private::input_slot(#name))
         }
@@ -243,13 +271,27 @@ fn parameters(section: &Section, lowered: &Lowered) -> Vec<(usize, Param)> {
         name: param.name.clone(),
         cpu: param.cpu.clone(),
         kind: param.kind,
+        grid: param.grid,
     };
     let mut all: Vec<_> = section.params.iter().map(own).enumerate().collect();
+    let grids = section.params.iter().filter(|p| p.grid);
+    let sizes = grids.flat_map(|p| [rows_name(&p.name), cols_name(&p.name)]);
+    let size = |(n, name): (usize, Ident)| {
+        let param = Param {
+            name: name.clone(),
+            cpu: name,
+            kind: Kind::Scalar(Ty::Usize),
+            grid: false,
+        };
+        (section.params.len() + n, param)
+    };
+    all.extend(sizes.enumerate().map(size));
     if let Some(reduced) = &lowered.reduced {
         let leaves = Param {
             name: leaves_name(),
             cpu: leaves_name(),
             kind: Kind::Own(reduced.ty.elem()),
+            grid: false,
         };
         all.push((section.params.len() + lowered.hidden.len(), leaves));
     }
@@ -339,6 +381,23 @@ fn grain(section: &Section, lowered: &Lowered, all: &[(usize, Param)]) -> TokenS
         }
     };
     let (prelude, body, k) = (&lowered.prelude, &lowered.body, turn_name());
+    let inputs = section
+        .params
+        .iter()
+        .filter(|p| p.grid && matches!(p.kind, Kind::Input(_)));
+    let views = inputs.map(|p| {
+        let (name, rows, cols) = (&p.name, rows_name(&p.name), cols_name(&p.name));
+        quote!(let #name = ::hotsled::__private::GridView::new(#name, #rows, #cols);)
+    });
+    let indices = match (&section.parallel.body, &lowered.columns) {
+        (Body::Cells(cells), Some(columns)) => grain_cells(section, cells, columns, body),
+        _ => quote! {
+            #label for #k in 0..__count {
+                let #index = __start + #k;
+                #body
+            }
+        },
+    };
     quote! {
         #[allow(clippy::too_many_arguments)]
         fn __grain(#(#params,)* __start: ::core::primitive::usize, __end: ::core::primitive::usize) {
@@ -353,12 +412,42 @@ fn grain(section: &Section, lowered: &Lowered, all: &[(usize, Param)]) -> TokenS
         #[inline(always)]
         #[allow(unused_variables, unused_mut, unused_assignments, dead_code, unused_parens, unused_braces, clippy::all)]
         fn __indices(#(#params,)* __start: ::core::primitive::usize, __count: ::core::primitive::usize) {
+            #(#views)*
             #prelude
             #reduction
-            #label for #k in 0..__count {
-                let #index = __start + #k;
-                #body
+            #indices
+        }
+    }
+}
+
+/// The cells of a grain, a part of a row at a time.
+fn grain_cells(
+    section: &Section,
+    cells: &Cells,
+    (first, last): &(TokenStream, TokenStream),
+    body: &TokenStream,
+) -> TokenStream {
+    let written = section
+        .params
+        .iter()
+        .find(|p| p.grid && matches!(p.kind, Kind::Own(_)));
+    let width = written.map(|p| cols_name(&p.name));
+    let (row, col, label) = (&cells.row, &cells.col, &section.parallel.label);
+    let (index, k) = (&section.parallel.index, turn_name());
+    quote! {
+        let (__first_col, __last_col) = (#first, #last);
+        let mut __done = 0;
+        while __done < __count {
+            let __at = __start + __done;
+            let (#row, __col) = (__at / #width, __at % #width);
+            let __part = ::core::cmp::Ord::min(#width - __col, __count - __done);
+            #label for __j in 0..__part {
+                let (#k, #index, #col) = (__done + __j, __at + __j, __col + __j);
+                if __first_col <= #col && #col < __last_col {
+                    #body
+                }
             }
+            __done += __part;
         }
     }
 }

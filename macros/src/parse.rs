@@ -49,6 +49,8 @@ pub struct Param {
     /// Its name in CPU code.
     pub cpu: Ident,
     pub kind: Kind,
+    /// A `Grid` of rows and columns instead of a slice.
+    pub grid: bool,
 }
 
 /// A function that may become a section.
@@ -75,8 +77,19 @@ pub struct Parallel {
 pub enum Body {
     /// The statements of the loop.
     Loop(Block),
+    /// `for (row, col) in parallel2(rows, cols) { .. }`; the loop's own range is of rows.
+    Cells(Box<Cells>),
     /// `parallel(..).map(|index| value).sum()`.
     Reduce(Box<Reduction>),
+}
+
+/// A loop over rows and columns.
+pub struct Cells {
+    pub row: Ident,
+    pub col: Ident,
+    pub first: Expr,
+    pub last: Expr,
+    pub body: Block,
 }
 
 /// A reduction to one value of a type.
@@ -233,6 +246,7 @@ fn param(arg: &FnArg) -> Result<Param> {
         name: pat.ident.clone(),
         cpu: pat.ident.clone(),
         kind: kind(&arg.ty)?,
+        grid: grid(&arg.ty).is_some(),
     })
 }
 
@@ -252,10 +266,37 @@ fn generic(param: &syn::GenericParam) -> Option<Result<Param>> {
         name: param.ident.clone(),
         cpu,
         kind,
+        grid: false,
     }))
 }
 
+/// The elements of `&Grid<T>` and `&mut Grid<T>`.
+fn grid(ty: &Type) -> Option<(&Type, bool)> {
+    let Type::Reference(reference) = ty else {
+        return None;
+    };
+    let Type::Path(path) = &*reference.elem else {
+        return None;
+    };
+    let last = path.path.segments.last().filter(|s| s.ident == "Grid")?;
+    let syn::PathArguments::AngleBracketed(args) = &last.arguments else {
+        return None;
+    };
+    match args.args.first() {
+        Some(syn::GenericArgument::Type(elem)) => Some((elem, reference.mutability.is_some())),
+        _ => None,
+    }
+}
+
 fn kind(ty: &Type) -> Result<Kind> {
+    if let Some((cells, mutable)) = grid(ty) {
+        let elem = elem(cells)?;
+        return Ok(if mutable {
+            Kind::Own(elem)
+        } else {
+            Kind::Input(elem)
+        });
+    }
     if let Type::Reference(reference) = ty {
         if let Type::Slice(slice) = &*reference.elem {
             if let Some(ty) = atomic(&slice.elem) {
@@ -276,7 +317,7 @@ fn kind(ty: &Type) -> Result<Kind> {
         }
         return Err(Error::new(
             ty.span(),
-            "a section takes slices `&[T]`, `&mut [T]` and scalars by value",
+            "a section takes slices `&[T]`, `&mut [T]`, grids `&Grid<T>`, `&mut Grid<T>`, and scalars by value",
         ));
     }
     match type_name(ty).as_deref().and_then(Ty::named) {
@@ -330,7 +371,7 @@ fn split(item: &ItemFn) -> Result<(Vec<Stmt>, Parallel)> {
     if let Some(call) = reduction_call(item) {
         return Ok((stmts[..stmts.len() - 1].to_vec(), reduction(item, call)?));
     }
-    let is_parallel = |s: &Stmt| matches!(s, Stmt::Expr(Expr::ForLoop(f), _) if parallel_range(&f.expr).is_some());
+    let is_parallel = |s: &Stmt| matches!(s, Stmt::Expr(Expr::ForLoop(f), _) if parallel_range(&f.expr).is_some() || parallel_ranges(&f.expr).is_some());
     let Some(at) = stmts.iter().position(is_parallel) else {
         let end = item.block.brace_token.span.close();
         return Err(Error::new(
@@ -422,11 +463,7 @@ fn plain_closure(expr: &Expr, count: usize) -> Result<(Vec<Ident>, &Expr)> {
     let Expr::Closure(closure) = expr else {
         return Err(Error::new(expr.span(), help));
     };
-    let name = |pat: &Pat| match pat {
-        Pat::Ident(pat) if pat.mutability.is_none() => Some(pat.ident.clone()),
-        _ => None,
-    };
-    let names: Option<Vec<_>> = closure.inputs.iter().map(name).collect();
+    let names: Option<Vec<_>> = closure.inputs.iter().map(plain_name).collect();
     match names {
         Some(names) if names.len() == count => Ok((names, &closure.body)),
         _ => Err(Error::new(closure.span(), help)),
@@ -447,7 +484,58 @@ fn parallel_range(expr: &Expr) -> Option<(&Expr, &Expr)> {
     (named && call.args.len() == 1).then(|| (&*call.func, &call.args[0]))
 }
 
+/// `parallel2` and its two arguments.
+fn parallel_ranges(expr: &Expr) -> Option<(&Expr, &Expr, &Expr)> {
+    let Expr::Call(call) = expr else { return None };
+    let Expr::Path(path) = &*call.func else {
+        return None;
+    };
+    let named = path
+        .path
+        .segments
+        .last()
+        .is_some_and(|s| s.ident == "parallel2");
+    (named && call.args.len() == 2).then(|| (&*call.func, &call.args[0], &call.args[1]))
+}
+
+fn parallel_cells(for_loop: &syn::ExprForLoop) -> Result<Parallel> {
+    let (func, rows, cols) = parallel_ranges(&for_loop.expr).expect("checked by the caller");
+    let ((start, end), (first, last)) = (both_ends(rows)?, both_ends(cols)?);
+    let names: Vec<_> = match &*for_loop.pat {
+        Pat::Tuple(tuple) => tuple.elems.iter().filter_map(plain_name).collect(),
+        _ => Vec::new(),
+    };
+    let [row, col] = &names[..] else {
+        let help = "a two-dimensional loop names row and column: `for (r, c) in parallel2(..)`";
+        return Err(Error::new(for_loop.pat.span(), help));
+    };
+    Ok(Parallel {
+        label: for_loop.label.clone(),
+        index: Ident::new("__cell", Span::mixed_site()),
+        func: func.clone(),
+        start: start.clone(),
+        end: end.clone(),
+        body: Body::Cells(Box::new(Cells {
+            row: row.clone(),
+            col: col.clone(),
+            first: first.clone(),
+            last: last.clone(),
+            body: for_loop.body.clone(),
+        })),
+    })
+}
+
+fn plain_name(pat: &Pat) -> Option<Ident> {
+    match pat {
+        Pat::Ident(pat) if pat.mutability.is_none() => Some(pat.ident.clone()),
+        _ => None,
+    }
+}
+
 fn parallel_loop(for_loop: &syn::ExprForLoop) -> Result<Parallel> {
+    if parallel_ranges(&for_loop.expr).is_some() {
+        return parallel_cells(for_loop);
+    }
     let (func, range) = parallel_range(&for_loop.expr).expect("checked by the caller");
     let Pat::Ident(index) = &*for_loop.pat else {
         return Err(Error::new(

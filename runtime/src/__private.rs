@@ -8,6 +8,7 @@ pub use hotsled_ir::math;
 
 pub use crate::cell::{FLAG_PINNED_CPU, SectionCell};
 
+pub use crate::grid::{GridView, cells};
 pub use crate::reduce::{Number, fold_leaf, leaves, tree};
 pub use crate::slots::{bounds_panic, input, input_slot, own, own_at, own_slot, slots};
 

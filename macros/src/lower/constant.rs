@@ -15,7 +15,7 @@ pub struct Hidden {
     pub path: TokenStream,
     /// Known from where it is used; the compiler holds it against the declaration.
     pub ty: Ty,
-    term: Term,
+    pub(super) term: Term,
 }
 
 impl Lower<'_> {

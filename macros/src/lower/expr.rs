@@ -428,6 +428,9 @@ impl Lower<'_> {
             _ => None,
         };
         match slice {
+            Some((_, (param, Kind::Input(elem)))) if self.params[usize::from(param.0)].grid => {
+                self.grid_cell(usize::from(param.0), elem, index)
+            }
             Some((name, (param, Kind::Input(elem)))) => {
                 let at = self.expect(&index.index, Ty::Usize);
                 let place = at.cpu;

@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Expr, ExprMethodCall, Ident};
 
-use super::{Lower, Typed, len_name, library};
+use super::{Lower, Typed, cols_name, len_name, library, rows_name};
 use crate::infer::{Term, Ty};
 use crate::parse::Kind;
 
@@ -171,6 +171,11 @@ impl Lower<'_> {
         let name = call.method.to_string();
         if name == "len" {
             return self.len(call);
+        }
+        if let Some(grid) = self.grid(&call.receiver)
+            && (name == "rows" || name == "cols")
+        {
+            return self.size_of_grid(grid, &name, call.span());
         }
         if self.is_accumulated(call) {
             let help = "what an accumulator held is not known in a section; use it as a statement: \
@@ -425,10 +430,13 @@ impl Lower<'_> {
             return self.poison(span);
         };
         let len = len_name(&name);
-        let cpu = if matches!(kind, Kind::Own(_)) {
-            quote!(#len)
-        } else {
-            quote!(#name.len())
+        let cpu = match kind {
+            Kind::Own(_) => quote!(#len),
+            _ if self.grid(&call.receiver).is_some() => {
+                let (rows, cols) = (rows_name(&name), cols_name(&name));
+                quote!((#rows * #cols))
+            }
+            _ => quote!(#name.len()),
         };
         Typed {
             term: Term::Known(Ty::Usize),

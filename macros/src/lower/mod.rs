@@ -5,6 +5,7 @@ mod array;
 mod call;
 mod constant;
 mod expr;
+mod grid;
 mod library;
 mod loops;
 mod matching;
@@ -26,6 +27,7 @@ use crate::infer::{Class, Infer, Term, Ty};
 use crate::parse::{Body, Errors, Kind, Param, Section, type_name};
 pub use call::Import;
 pub use constant::Hidden;
+pub(crate) use grid::{cols_name, rows_name};
 use loops::Around;
 pub(crate) use reduce::{Reduced, identity_name, leaf_name, leaves_name, range_name};
 pub(crate) use stmt::{len_name, turn_name};
@@ -46,6 +48,8 @@ pub struct Lowered {
     pub body: TokenStream,
     /// For a reduction: its loop runs over leaves.
     pub reduced: Option<Reduced>,
+    /// For a loop over cells: the first column and one past the last as CPU code.
+    pub columns: Option<(TokenStream, TokenStream)>,
 }
 
 /// What a helper function became.
@@ -158,6 +162,8 @@ pub(crate) struct Lower<'a> {
     accumulators: BTreeMap<usize, AccOp>,
     /// Terms that must be known in the end, and what to say otherwise.
     open: Vec<Open>,
+    /// Row and column of a loop over cells.
+    cell: Option<(LocalId, LocalId)>,
     /// Inside the parallel loop.
     pub in_body: bool,
     /// Loops around, within the innermost value block; first the parallel one.
@@ -181,6 +187,7 @@ impl<'a> Lower<'a> {
             hidden: Vec::new(),
             accumulators: BTreeMap::new(),
             open: Vec::new(),
+            cell: None,
             in_body: false,
             loops: Vec::new(),
             values: 0,
@@ -191,16 +198,19 @@ impl<'a> Lower<'a> {
         let parallel = &section.parallel;
         let index_name = match parallel.body {
             Body::Loop(_) => parallel.index.to_string(),
+            Body::Cells(_) => "cell".to_owned(),
             Body::Reduce(_) => "leaf".to_owned(),
         };
         let index = self.new_local(&index_name, Term::Known(Ty::Usize));
         for (n, param) in section.params.iter().enumerate() {
             self.bind(&param.name, Name::Param(n));
         }
+        self.grid_sizes();
         let (mut prelude_ir, prelude) = self.stmts(&section.prelude);
         let start = self.expect(&parallel.start, Ty::Usize);
         let end = self.expect(&parallel.end, Ty::Usize);
         self.in_body = true;
+        let mut columns = None;
         let (body_ir, body, reduced) = match &parallel.body {
             Body::Loop(block) => {
                 self.check_fresh(&parallel.index);
@@ -208,6 +218,13 @@ impl<'a> Lower<'a> {
                 self.index = Some(&parallel.index);
                 let (ir, cpu) = self.parallel(parallel.label.as_ref(), block);
                 (ir, cpu, None)
+            }
+            Body::Cells(cells) => {
+                self.index = Some(&parallel.index);
+                // The wrapper turns rows into numbers of cells.
+                let (lowered, ends) = self.cells(index, parallel, cells, &mut prelude_ir);
+                columns = Some(ends);
+                (lowered.0, lowered.1, None)
             }
             Body::Reduce(reduction) => {
                 let range = (start.ir, end.ir);
@@ -226,6 +243,7 @@ impl<'a> Lower<'a> {
             range: (start.cpu, end.cpu),
             body,
             reduced,
+            columns,
         }
     }
 

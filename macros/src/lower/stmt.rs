@@ -275,7 +275,13 @@ impl Lower<'_> {
             );
             return None;
         };
-        let own_index = matches!(&*index.index, Expr::Path(p) if p.path.get_ident().is_some_and(|i|
+        let grid = self.grid(&index.expr).is_some();
+        if grid && !self.is_own_cell(&index.index) {
+            self.no_cell(&name, index.index.span());
+            return None;
+        }
+        let own_index = grid
+            || matches!(&*index.index, Expr::Path(p) if p.path.get_ident().is_some_and(|i|
             matches!(self.lookup(i), Some(Name::Index))));
         if !own_index {
             let i = self.index.map_or_else(|| "i".to_owned(), Ident::to_string);

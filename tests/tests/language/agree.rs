@@ -1,6 +1,7 @@
 //! Runs a section on the CPU, in the interpreter and on the simulated device, and compares all bits.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -41,6 +42,12 @@ macro_rules! slices {
 }
 slices!(f32 f64 i32 u32 i64 u64 u8 i8 u16 i16);
 
+impl ToArg for hotsled::Grid<f32> {
+    fn arg(&self) -> Arg {
+        self.cells().to_vec().arg()
+    }
+}
+
 macro_rules! atomics {
     ($($ty:ident)*) => {$(
         impl ToArg for Vec<$ty> {
@@ -59,13 +66,22 @@ atomics!(AtomicU32 AtomicI64 AtomicU64 AtomicUsize);
 macro_rules! agree {
     ($section:ident($($args:tt)*)) => { agree!($section($($args)*), []) };
     ($section:ident($($scalar:expr),*; $($input:ident),*; $($own:ident),*), [$($hidden:expr),*]) => {{
-        let mut before = vec![$($crate::agree::ToArg::arg(&$scalar),)* $($input.arg(),)* $($own.arg(),)*];
-        before.extend([$($crate::agree::ToArg::arg(&$hidden)),*]);
+        let hidden = [$($crate::agree::ToArg::arg(&$hidden)),*];
         let lens = [$($own.len()),*];
-        let panicked = $crate::agree::panics(|| $section($($scalar,)* $(&$input,)* $(&mut $own),*));
+        agree!(@ $section($($scalar),*; $($input),*; $($own),*), hidden, (0, lens[0]))
+    }};
+    ($section:ident($($scalar:expr),*; $($input:ident),*; $($own:ident),*), $hidden:expr, $range:expr) => {{
+        let hidden = $hidden.map(|v| $crate::agree::ToArg::arg(&v));
+        agree!(@ $section($($scalar),*; $($input),*; $($own),*), hidden, $range)
+    }};
+    (@ $section:ident($($scalar:expr),*; $($input:ident),*; $($own:ident),*), $hidden:ident, $range:expr) => {{
+        let mut before = vec![$($crate::agree::ToArg::arg(&$scalar),)* $($input.arg(),)* $($own.arg(),)*];
+        before.extend($hidden.clone());
+        let panicked = $crate::agree::panics(|| { $section($($scalar,)* $(&$input,)* $(&mut $own),*); });
         let mut after = vec![$($crate::agree::ToArg::arg(&$scalar),)* $($input.arg(),)* $($own.arg(),)*];
-        after.extend([$($crate::agree::ToArg::arg(&$hidden)),*]);
-        $crate::agree::check(stringify!($section), before, after, lens[0] as u64, panicked);
+        after.extend($hidden);
+        let (base, end) = $range;
+        $crate::agree::check(stringify!($section), before, after, base as u64..end as u64, panicked);
     }};
 }
 
@@ -101,22 +117,23 @@ fn modules() -> BTreeMap<String, Valid> {
 }
 
 /// Compares with what the CPU made of `before`.
-pub fn check(name: &str, before: Vec<Arg>, after: Vec<Arg>, end: u64, panicked: bool) {
+pub fn check(name: &str, before: Vec<Arg>, after: Vec<Arg>, range: Range<u64>, panicked: bool) {
+    let Range { start, end } = range;
     let module = module(name);
     let text = hotsled_ir::print(module);
     assert_eq!(hotsled_ir::parse(&text).as_ref(), Ok(&**module), "{text}");
     let mut args = before.clone();
-    let ran = interp::run(module, &mut args, 0, end, 1 << 28);
+    let ran = interp::run(module, &mut args, start, end, 1 << 28);
     assert_eq!(
         ran.is_err(),
         panicked,
         "{name}, interpreter: {ran:?}\n{text}"
     );
     let mut device = device();
-    let middle = end / 3;
+    let middle = start + (end - start) / 3;
     let mut on_device = before;
     let mut faulted = false;
-    for (base, end) in [(0, middle), (middle, end)] {
+    for (base, end) in [(start, middle), (middle, end)] {
         faulted |= launch(&mut device, module, &mut on_device, base, end) == Status::Faulted;
     }
     assert_eq!(faulted, panicked, "{name}, device\n{text}");
