@@ -75,6 +75,6 @@ fn beyond_columns(src: &Grid<f32>, out: &mut Grid<f32>) {
 
 #[test]
 fn a_column_beyond_a_grid_is_not_the_next_row() {
-    let (src, mut out) = (grid(4, 3), grid(4, 3));
-    agree!(beyond_columns(; src; out), [4usize, 3, 4, 3], (0, 12));
+    let (src, mut out) = (grid(5, 3), grid(4, 3));
+    agree!(beyond_columns(; src; out), [5usize, 3, 4, 3], (0, 12));
 }
