@@ -50,6 +50,16 @@ pub enum Invalid {
         /// Its name.
         name: String,
     },
+    /// What the prelude made is assigned in the body: results would depend on how the range is split.
+    #[error("{what} {id} `{name}` is made by the prelude for all indices, and the body assigns it")]
+    Carried {
+        /// `local` or `array`.
+        what: &'static str,
+        /// Its number.
+        id: u16,
+        /// Its name.
+        name: String,
+    },
     /// A statement where it may not stand.
     #[error("{what} may not stand in {place}")]
     Misplaced {
@@ -185,6 +195,8 @@ struct Check<'a> {
     place: Place,
     /// Locals, then arrays, assigned on every way to here. `None`: here is unreachable.
     assigned: Option<Vec<bool>>,
+    /// What the prelude has assigned; the body reads it and does not assign it.
+    shared: Vec<bool>,
     /// Variables of the loops around, and the index.
     held: Vec<LocalId>,
     /// Loops around, within the innermost value block; with the assignments at their breaks.
@@ -197,6 +209,7 @@ impl<'a> Check<'a> {
         Self {
             module,
             place: Place::Prelude,
+            shared: vec![false; module.locals.len() + module.arrays.len()],
             assigned,
             held: Vec::new(),
             loops: Vec::new(),
@@ -210,6 +223,9 @@ impl<'a> Check<'a> {
         }
         self.held.push(self.module.index);
         self.block(&self.module.prelude)?;
+        if let Some(assigned) = &self.assigned {
+            self.shared.clone_from(assigned);
+        }
         self.place = Place::Body;
         self.assign(self.module.index);
         self.block(&self.module.body)
@@ -298,6 +314,7 @@ impl<'a> Check<'a> {
             }
             Stmt::Fill(id, value) => {
                 let array = self.array(*id)?;
+                self.own_array(*id, array)?;
                 self.expect(value, array.ty, "filling value")?;
                 self.mark(self.array_bit(*id));
                 Ok(())
@@ -305,6 +322,7 @@ impl<'a> Check<'a> {
             Stmt::SetElement(id, index, value) => {
                 self.expect(index, Type::U64, "index")?;
                 let array = self.filled(*id)?;
+                self.own_array(*id, array)?;
                 self.expect(value, array.ty, "assigned element")
             }
             Stmt::Continue if self.loops.is_empty() => Err(misplaced("continue")),
@@ -323,9 +341,34 @@ impl<'a> Check<'a> {
                 name: local.name.clone(),
             });
         }
+        self.own_local(id, local)?;
         self.expect(value, local.ty, "assigned value")?;
         self.assign(id);
         Ok(())
+    }
+
+    /// A local that may be assigned here: an index sees nothing of what another one did.
+    fn own_local(&self, id: LocalId, local: &Local) -> Result {
+        if !self.shared[usize::from(id.0)] {
+            return Ok(());
+        }
+        Err(Invalid::Carried {
+            what: "local",
+            id: id.0,
+            name: local.name.clone(),
+        })
+    }
+
+    /// Likewise an array.
+    fn own_array(&self, id: ArrayId, array: &Array) -> Result {
+        if !self.shared[self.array_bit(id)] {
+            return Ok(());
+        }
+        Err(Invalid::Carried {
+            what: "array",
+            id: id.0,
+            name: array.name.clone(),
+        })
     }
 
     /// Effects on parameters stand in the body, as statements.
@@ -375,6 +418,7 @@ impl<'a> Check<'a> {
                 name: local.name.clone(),
             });
         }
+        self.own_local(var, local)?;
         self.expect(start, local.ty, "start of for")?;
         self.expect(end, local.ty, "end of for")?;
         let before = self.assigned.clone();

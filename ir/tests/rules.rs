@@ -441,3 +441,28 @@ proptest! {
         let _ = read(&whole);
     }
 }
+
+/// What the prelude makes is the same for every index, in whatever order they run.
+#[test]
+fn the_body_does_not_assign_what_the_prelude_made() {
+    let made = vec![
+        Stmt::Set(A, f(1.0)),
+        Stmt::Set(K, u(1)),
+        Stmt::Fill(T, f(0.0)),
+    ];
+    let refused = |stmt: Stmt| {
+        let why = validate(module(made.clone(), vec![stmt])).unwrap_err();
+        assert!(matches!(why, Invalid::Carried { .. }), "{why}");
+    };
+    refused(Stmt::Set(A, f(2.0)));
+    refused(Stmt::Fill(T, f(2.0)));
+    refused(Stmt::SetElement(T, u(0), f(2.0)));
+    refused(Stmt::For {
+        var: K,
+        start: u(0),
+        end: u(3),
+        body: vec![],
+    });
+    assert!(validate(module(made.clone(), vec![Stmt::Store(Y, Expr::Local(A))])).is_ok());
+    assert!(validate(module(vec![], vec![Stmt::Set(A, f(2.0))])).is_ok());
+}

@@ -158,6 +158,7 @@ impl Lower<'_> {
                 format!("declare it with `let mut {name}` to assign its elements"),
             );
         }
+        self.own_array(array.id, name.span());
         self.unify(array.term, value.term, value.span);
         let at = self.expect(&index.index, Ty::Usize);
         let id = self.new_local("value", array.term);

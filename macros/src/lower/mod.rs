@@ -166,6 +166,8 @@ pub(crate) struct Lower<'a> {
     cell: Option<(LocalId, LocalId)>,
     /// Inside the parallel loop.
     pub in_body: bool,
+    /// So many locals and arrays are made before the parallel loop, for all indices.
+    shared: (usize, usize),
     /// Loops around, within the innermost value block; first the parallel one.
     loops: Vec<Around>,
     /// Blocks used as values around.
@@ -189,6 +191,7 @@ impl<'a> Lower<'a> {
             open: Vec::new(),
             cell: None,
             in_body: false,
+            shared: (0, 0),
             loops: Vec::new(),
             values: 0,
         }
@@ -211,6 +214,7 @@ impl<'a> Lower<'a> {
         let end = self.expect(&parallel.end, Ty::Usize);
         self.in_body = true;
         let mut columns = None;
+        self.shared = (self.locals.len(), self.arrays.len());
         let (body_ir, body, reduced) = match &parallel.body {
             Body::Loop(block) => {
                 self.check_fresh(&parallel.index);

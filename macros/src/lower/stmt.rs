@@ -1,7 +1,7 @@
 //! Statements.
 
-use hotsled_ir::Stmt as IrStmt;
-use proc_macro2::TokenStream;
+use hotsled_ir::{ArrayId, LocalId, Stmt as IrStmt};
+use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{BinOp, Block, Expr, Ident, Item, Local, Pat, PatIdent, Stmt, Type};
@@ -9,6 +9,9 @@ use syn::{BinOp, Block, Expr, Ident, Item, Local, Pat, PatIdent, Stmt, Type};
 use super::{Lower, Name, Typed};
 use crate::infer::{Term, Ty};
 use crate::parse::Kind;
+
+const CARRIED: &str = "this is made before the parallel loop, for all indices, and they run in any order; \
+     make it inside the loop, or return a reduction";
 
 pub(super) type Lowered = (Vec<IrStmt>, TokenStream);
 
@@ -216,6 +219,7 @@ impl Lower<'_> {
                         format!("declare it with `let mut {name}` to assign it"),
                     );
                 }
+                self.own_local(id, name.span());
                 self.unify(term, value.term, value.span);
                 let cpu = value.cpu;
                 (vec![IrStmt::Set(id, value.ir)], quote!(#name = #cpu;))
@@ -232,6 +236,20 @@ impl Lower<'_> {
                 self.refuse(name, "is assigned element by element, or part by part")
             }
             None => self.refuse(name, "is not a local of this section"),
+        }
+    }
+
+    /// Complains about an assignment that another index would see.
+    pub(super) fn own_local(&mut self, id: LocalId, span: Span) {
+        if usize::from(id.0) < self.shared.0 {
+            self.error(span, CARRIED);
+        }
+    }
+
+    /// As [`Self::own_local`], for an element of an array.
+    pub(super) fn own_array(&mut self, id: ArrayId, span: Span) {
+        if usize::from(id.0) < self.shared.1 {
+            self.error(span, CARRIED);
         }
     }
 

@@ -223,6 +223,7 @@ impl Lower<'_> {
                 "declare the tuple with `let mut` to assign its parts",
             );
         }
+        self.own_local(id, field.span());
         self.unify(term, value.term, value.span);
         let cpu = value.cpu;
         (vec![IrStmt::Set(id, value.ir)], quote!(#field = #cpu;))

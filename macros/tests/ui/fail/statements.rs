@@ -56,4 +56,17 @@ pub fn rules(a: f32, x: &[f32], y: &mut [f32]) {
     }
 }
 
+#[hotsled::section]
+pub fn carried(x: &[f32], y: &mut [f32]) {
+    let mut sum = 0.0;
+    let mut seen = [0; 3];
+    let mut pair = (1, 2);
+    for i in parallel(0..y.len()) {
+        sum += x[i];
+        seen[0] = 1;
+        pair.0 = 2;
+        y[i] = sum;
+    }
+}
+
 fn main() {}
