@@ -26,8 +26,8 @@ pub(crate) fn emulated() -> u64 {
 
 /// Installs the handler and remembers what was there, for chaining.
 ///
-/// It nests: another signal may interrupt it, and that one's handler may meet a breakpoint; were SIGTRAP
-/// blocked then, the kernel would kill the process.
+/// It nests: a handler that it hands a trap on to may meet a breakpoint; were SIGTRAP blocked then, the kernel
+/// would kill the process. What others send waits meanwhile, since the alternate stack may be small.
 pub(crate) fn install() -> std::io::Result<()> {
     let action = Action::nesting_handler(on_trap);
     // SAFETY: `on_trap` is async-signal-safe (module documentation).

@@ -20,10 +20,13 @@ impl Action {
         Self(action)
     }
 
-    /// As [`Self::handler`], and the signal may interrupt its own handler.
+    /// As [`Self::handler`], for what the thread's own instructions raise: it may interrupt itself, and
+    /// nothing that others send interrupts it, so that few frames pile up on a small alternate stack.
     pub fn nesting_handler(handler: Handler) -> Self {
         let mut action = Self::handler(handler);
         action.0.sa_flags |= libc::SA_NODEFER;
+        action.0.sa_mask = sent();
+
         action
     }
 
@@ -101,12 +104,7 @@ impl Blocked {
 
     /// Blocks what others send; what the thread's own instructions raise still reaches it.
     pub fn sent() -> Self {
-        let mut set = full();
-        for signal in SYNCHRONOUS {
-            // SAFETY: the set is initialised and the number is a signal's.
-            unsafe { libc::sigdelset(&mut set, signal) };
-        }
-        Self::set(&set)
+        Self::set(&sent())
     }
 
     fn set(set: &libc::sigset_t) -> Self {
@@ -124,6 +122,16 @@ impl Drop for Blocked {
         // SAFETY: `before` is the mask that this thread had.
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.before, std::ptr::null_mut()) };
     }
+}
+
+/// What others send.
+fn sent() -> libc::sigset_t {
+    let mut set = full();
+    for signal in SYNCHRONOUS {
+        // SAFETY: the set is initialised and the number is a signal's.
+        unsafe { libc::sigdelset(&mut set, signal) };
+    }
+    set
 }
 
 fn full() -> libc::sigset_t {

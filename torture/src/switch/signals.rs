@@ -9,30 +9,27 @@ use crate::random::Random;
 use crate::sleds::{self, SITES};
 use crate::tally::TALLY;
 
-/// One handler can interrupt the other.
-const SIGNALS: [libc::c_int; 2] = [libc::SIGUSR1, libc::SIGUSR2];
+/// One only: frames of handlers that interrupt each other pile up on the small alternate stack.
+const SIGNAL: libc::c_int = libc::SIGUSR1;
 
 /// Sends until the field is closed.
 pub fn run(field: &Field, mut random: Random) {
-    for number in SIGNALS {
-        // SAFETY: `on_signal` calls sleds and adds to atomics, nothing else.
-        let before = unsafe { signal::install(number, &Action::handler(on_signal)) };
-        before.expect("handlers can be installed");
-    }
+    // SAFETY: `on_signal` calls sleds and adds to atomics, nothing else.
+    let before = unsafe { signal::install(SIGNAL, &Action::handler(on_signal)) };
+    before.expect("handlers can be installed");
     while field.is_open() {
         let crew = field.crew();
-        let tid = crew[random.below(crew.len())];
-        send(tid, SIGNALS[random.below(2)]);
+        send(crew[random.below(crew.len())]);
         if random.below(16) == 0 {
             std::thread::yield_now();
         }
     }
 }
 
-fn send(tid: i32, number: libc::c_int) {
+fn send(tid: i32) {
     let pid = hotsled_sys::pid();
     // SAFETY: a signal with a handler, to a thread of this process; one that has ended gets none.
-    unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, number) };
+    unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, SIGNAL) };
 }
 
 extern "C" fn on_signal(_: libc::c_int, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
