@@ -60,12 +60,15 @@ fn flip(field: &Field, sled: u64, target: u64) -> Result<(), PatchError> {
         sled: SiteAddr::new(sled),
         target: TargetAddr::new(target),
     };
+    let with_others = field.sessions.read(); // to adopt is a session, too
     // SAFETY: the object's own sled, which stays loaded until it is forgotten, and a function of the same
     // type, which nobody runs once it is unloaded.
     let ids = unsafe { field.patcher.adopt(&[site]) }?;
+    drop(with_others);
     for (want, result) in [(Want::Jump, RESULT | NEW), (Want::Idle, RESULT)] {
         expect(field, sled, &[(ids[0], want)], result)?;
     }
+    let _with_others = field.sessions.read();
     field.patcher.forget(&ids)
 }
 
