@@ -63,6 +63,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
         "demos/tour",
         &["hotsled", "image-service", "hotsled-device"],
     ),
+    ("kernels", "demos/kernels", &["hotsled", "hotsled-device"]),
     (
         "hotsled-bench",
         "benches",

@@ -1,0 +1,90 @@
+//! Shortest ways between all pairs, one step for each stop on the way.
+
+use hotsled::parallel;
+use rayon::prelude::*;
+
+use crate::kernel::{Entry, Kernel};
+use crate::known;
+use crate::values::Values;
+
+pub const ENTRY: Entry = Entry {
+    name: "floyd-warshall",
+    source: "PolyBench/C floyd-warshall; on a ring the way is the shorter of the two around it",
+    counts: "stops",
+    size: 384,
+    small: 64,
+    tolerance: 0.0,
+    new: |n| Box::new(Ways::new(n)),
+};
+
+/// No road; two of them can be added.
+const FAR: u32 = 1 << 30;
+
+#[hotsled::section]
+fn floyd_warshall(n: usize, stop: usize, from: &[u32], to: &mut [u32]) {
+    for i in parallel(0..to.len()) {
+        let over = from[i / n * n + stop] + from[stop * n + i % n];
+        to[i] = from[i].min(over);
+    }
+}
+
+struct Ways {
+    n: usize,
+    ways: Vec<u32>,
+    next: Vec<u32>,
+}
+
+impl Ways {
+    /// A ring of roads of length 1.
+    fn new(n: usize) -> Self {
+        let road = |i: usize| match around(n, i) {
+            length @ (0 | 1) => length,
+            _ => FAR,
+        };
+        Self {
+            n,
+            ways: (0..n * n).map(road).collect(),
+            next: vec![0; n * n],
+        }
+    }
+}
+
+/// Roads between the stops of a pair.
+fn around(n: usize, pair: usize) -> u32 {
+    let apart = (pair / n).abs_diff(pair % n);
+    apart.min(n - apart) as u32
+}
+
+fn step(n: usize, stop: usize, from: &[u32], to: &mut [u32]) {
+    let on = &from[stop * n..][..n];
+    let rows = to.par_chunks_mut(n).zip(from.par_chunks(n));
+    rows.for_each(|(to, from)| {
+        let first = from[stop];
+        let ways = to.iter_mut().zip(from).zip(on);
+        ways.for_each(|((to, from), on)| *to = (*from).min(first + on));
+    });
+}
+
+impl Kernel for Ways {
+    fn section(&mut self) {
+        for stop in 0..self.n {
+            floyd_warshall(self.n, stop, &self.ways, &mut self.next);
+            std::mem::swap(&mut self.ways, &mut self.next);
+        }
+    }
+
+    fn rayon(&mut self) {
+        for stop in 0..self.n {
+            step(self.n, stop, &self.ways, &mut self.next);
+            std::mem::swap(&mut self.ways, &mut self.next);
+        }
+    }
+
+    fn values(&self) -> Values<'_> {
+        Values::U32(&self.ways)
+    }
+
+    fn known(&self) -> Result<(), String> {
+        known::all(&self.ways, 0.0, |pair| around(self.n, pair).into())
+    }
+}

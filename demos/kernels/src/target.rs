@@ -1,0 +1,81 @@
+//! Where kernels run, and the engine that brings them there.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use hotsled::{DeviceKind, Engine, PlugOptions};
+
+/// The first argument with which this program is the device host; the engine starts it so.
+pub const DEVICE_HOST: &str = "device-host";
+
+/// What a device may take to come, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Where a kernel is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// The section's CPU code; no device is plugged.
+    Cpu,
+    /// The simulated accelerator, and the CPU beside it.
+    Sim,
+    /// The first Vulkan device, and the CPU beside it.
+    Vulkan,
+}
+
+impl Target {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Sim => "sim",
+            Self::Vulkan => "vulkan",
+        }
+    }
+
+    /// What to plug for it.
+    pub fn device(self) -> Option<DeviceKind> {
+        match self {
+            Self::Cpu => None,
+            Self::Sim => Some(DeviceKind::Sim),
+            Self::Vulkan => Some(DeviceKind::Vulkan),
+        }
+    }
+
+    /// Plugs its device, if it has one; gives the device's name.
+    ///
+    /// # Errors
+    /// Why it did not come, and what to do.
+    pub fn plug(self, engine: &Engine) -> Result<Option<String>, String> {
+        let Some(kind) = self.device() else {
+            return Ok(None);
+        };
+        let options = PlugOptions {
+            kind,
+            ..PlugOptions::default()
+        };
+        let name = engine.plug(options).map_err(|e| self.unplugged(&e))?;
+        Ok(Some(name))
+    }
+
+    fn unplugged(self, error: &hotsled::Error) -> String {
+        let hint = match self {
+            Self::Vulkan => "; without hardware: apt-get install libvulkan1 mesa-vulkan-drivers",
+            Self::Cpu | Self::Sim => "",
+        };
+        format!("{}: {error}{hint}", self.name())
+    }
+}
+
+/// An engine whose devices are driven by `program`, this one or a test's.
+///
+/// # Errors
+/// The engine's.
+pub fn engine(program: PathBuf) -> hotsled::Result<Engine> {
+    Engine::builder()
+        .device_program(program, [DEVICE_HOST.into()])
+        .handshake_deadline(PATIENCE)
+        .lower_deadline(PATIENCE)
+        .chunk_deadline(PATIENCE)
+        .start()
+}
