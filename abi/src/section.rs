@@ -10,3 +10,5 @@ pub const RECORDS_SECTION: &str = "hotsled_records_v1";
 pub const SITES_START_SYMBOL: &str = "__start_hotsled_sites_v1";
 /// One past the last byte of the site table of one module; defined by the linker.
 pub const SITES_STOP_SYMBOL: &str = "__stop_hotsled_sites_v1";
+/// Holds the one [`crate::Note`] of a module.
+pub const NOTE_SECTION: &str = ".note.hotsled";
