@@ -201,42 +201,9 @@ fn loaded(header: &ProgramHeader, base: u64, memory: &impl Memory) -> Bytes {
 
 /// The description of the first note of the linker's (`GNU`, type 3).
 fn build_id(segments: &[Vec<u8>]) -> Option<&[u8]> {
-    let mut notes = segments.iter().flat_map(|bytes| Notes(bytes));
-    let id = notes.find(|n| (n.kind, n.name) == (3, b"GNU\0"))?;
-    Some(id.description)
-}
-
-struct Note<'a> {
-    kind: u32,
-    name: &'a [u8],
-    description: &'a [u8],
-}
-
-/// The notes of a segment, up to the first that is damaged.
-struct Notes<'a>(&'a [u8]);
-
-impl<'a> Iterator for Notes<'a> {
-    type Item = Note<'a>;
-
-    fn next(&mut self) -> Option<Note<'a>> {
-        let (header, rest) = self.0.split_first_chunk::<12>()?;
-        let word = |at: usize| u32::from_le_bytes([0, 1, 2, 3].map(|i| header[at + i]));
-        let (name, rest) = padded(rest, word(0) as usize)?;
-        let (description, rest) = padded(rest, word(4) as usize)?;
-        self.0 = rest;
-        Some(Note {
-            kind: word(8),
-            name,
-            description,
-        })
-    }
-}
-
-/// The first `len` bytes, and what follows them at the next multiple of four.
-fn padded(bytes: &[u8], len: usize) -> Option<(&[u8], &[u8])> {
-    let (part, rest) = bytes.split_at_checked(len)?;
-    let padding = (len.wrapping_neg() % 4).min(rest.len());
-    Some((part, &rest[padding..]))
+    segments
+        .iter()
+        .find_map(|bytes| hotsled_abi::build_id(bytes))
 }
 
 #[cfg(test)]
@@ -271,6 +238,7 @@ mod tests {
                 start,
                 len,
                 read: true,
+                write: false,
                 execute: true,
             }
         };
