@@ -72,4 +72,4 @@ pub use error::{AliasError, PatchError, Refusal, TableError};
 pub use patcher::Patcher;
 pub use report::{Mode, Options, Protocol, Report, SingleStore, Status, Times, Traced, WritePath};
 pub use sites::{NewSite, Nop, Want};
-pub use table::{Spaces, TableEntry, check, read};
+pub use table::{Spaces, TableEntry, check, read, read_in};

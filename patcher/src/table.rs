@@ -134,11 +134,27 @@ fn disjoint(entries: &[TableEntry]) -> Result<(), TableError> {
 /// # Safety
 /// `start..stop` is readable memory that nobody writes (the linker's bounds of the section).
 pub unsafe fn read(start: *const u8, stop: *const u8) -> Result<Vec<TableEntry>, TableError> {
+    let live = Live(maps::read().map_err(|e| TableError::Maps(e.to_string()))?);
+    // SAFETY: the caller's promise is the same, and what is mapped now is what `Live` says.
+    unsafe { read_in(start, stop, &live) }
+}
+
+/// As [`read`], for a table whose rows may lead nowhere but into `spaces`.
+///
+/// # Errors
+/// As [`read`].
+///
+/// # Safety
+/// As [`read`]; `spaces` names memory that is mapped as it says and stays so for this call.
+pub unsafe fn read_in(
+    start: *const u8,
+    stop: *const u8,
+    spaces: &impl Spaces,
+) -> Result<Vec<TableEntry>, TableError> {
     let len = (stop as usize).saturating_sub(start as usize);
     // SAFETY: the caller gives readable, unchanging memory of this length.
     let rows = unsafe { std::slice::from_raw_parts(start, len) };
-    let live = Live(maps::read().map_err(|e| TableError::Maps(e.to_string()))?);
-    let entries = check(rows, start as u64, &live)?;
+    let entries = check(rows, start as u64, spaces)?;
     for entry in &entries {
         check_sled(entry)?;
         check_record(entry)?;
