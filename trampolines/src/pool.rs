@@ -15,6 +15,13 @@ use crate::block::{BLOCK_LEN, dispatch_block};
 /// half a gibibyte reach every block.
 const REACH: u64 = 1 << 30;
 
+/// Left free between a mapping and the pool below it where the gap is large: an object that is unloaded
+/// and loaded again then finds its old place, and its sleds their old blocks.
+const ROOM: u64 = 64 << 20;
+
+/// One past the highest address of a program.
+const END_OF_USER: u64 = 0x7fff_ffff_f000;
+
 /// Bytes in front of the blocks; the first eight hold the dispatch address.
 const HEAD: usize = 64;
 
@@ -25,7 +32,7 @@ pub enum TrampolineError {
     #[error("cannot read /proc/self/maps: {0}; mount /proc")]
     Maps(#[source] io::Error),
     /// No free address range within reach.
-    #[error("no {bytes} free bytes within reach below {text}")]
+    #[error("no {bytes} free bytes within reach of {text}")]
     NoRoom {
         /// The text to serve.
         text: SiteAddr,
@@ -51,7 +58,7 @@ pub struct Pool {
 }
 
 impl Pool {
-    /// Publishes one block for each of `sites` below `text`, all leading to `dispatch`.
+    /// Publishes one block for each of `sites` near `text`, all leading to `dispatch`.
     ///
     /// # Errors
     /// [`TrampolineError`]; nothing is mapped then.
@@ -69,6 +76,14 @@ impl Pool {
         })
     }
 
+    /// Each block with its site, for whoever names them.
+    pub fn blocks(&self) -> impl Iterator<Item = (SiteId, TargetAddr)> + use<> {
+        let (pool, sites) = (*self, self.first_site..self.first_site + self.blocks);
+        sites
+            .map(SiteId)
+            .filter_map(move |s| Some((s, pool.target(s)?)))
+    }
+
     /// Where the sled of `site` shall jump, if the pool serves it.
     pub fn target(&self, site: SiteId) -> Option<TargetAddr> {
         let at = site
@@ -81,7 +96,7 @@ impl Pool {
     }
 }
 
-/// Publishes position-independent code below `text`, never writable and never unmapped, and says where
+/// Publishes position-independent code near `text`, never writable and never unmapped, and says where
 /// it starts. What is left of its last page is breakpoints.
 ///
 /// # Errors
@@ -92,7 +107,7 @@ pub fn publish_code(text: SiteAddr, mut code: Vec<u8>) -> Result<TargetAddr, Tra
     let fd = memfd::create(c"hotsled-trampolines", len).map_err(publish("memfd"))?;
     write(fd.as_fd(), len, &code).map_err(publish("write"))?;
     memfd::seal_contents(fd.as_fd()).map_err(publish("seal"))?;
-    map_below(fd.as_fd(), text, len).map(TargetAddr::new)
+    map_near(fd.as_fd(), text, len).map(TargetAddr::new)
 }
 
 fn publish(what: &'static str) -> impl Fn(io::Error) -> TrampolineError {
@@ -117,15 +132,20 @@ fn write(fd: std::os::fd::BorrowedFd<'_>, len: PageLen, code: &[u8]) -> io::Resu
     Ok(())
 }
 
-/// Maps the code at the highest free place below `text`. Another thread may take the place between
-/// look and map; MAP_FIXED_NOREPLACE then fails and the next place is tried.
-fn map_below(
+/// Maps the code at the free place nearest below `text`, or above if all is full there. Another thread
+/// may take the place between look and map; MAP_FIXED_NOREPLACE then fails and the next place is tried.
+fn map_near(
     fd: std::os::fd::BorrowedFd<'_>,
     text: SiteAddr,
     len: PageLen,
 ) -> Result<u64, TrampolineError> {
     let regions = maps::read().map_err(TrampolineError::Maps)?;
-    for address in places_below(&regions, text.get(), len.bytes() as u64) {
+    let bytes = len.bytes() as u64;
+    let below = places_below(&regions, text.get(), bytes);
+    for address in below
+        .into_iter()
+        .chain(places_above(&regions, text.get(), bytes))
+    {
         match Mapping::of_file_at(fd, address, len, Access::ReadExecute) {
             Ok(mapping) => return Ok(mapping.leak() as u64),
             Err(e) if e.raw_os_error() == Some(libc::EEXIST) => {}
@@ -147,20 +167,33 @@ fn map_below(
 /// every neighbour so that an overrun there faults.
 fn places_below(regions: &[Region], text: u64, len: u64) -> Vec<u64> {
     let floor = text.saturating_sub(REACH).max(1 << 16);
+    let ends = regions.iter().map(|r| r.end);
+    let gaps = std::iter::once(0)
+        .chain(ends)
+        .zip(regions.iter().map(|r| r.start));
+    let below = gaps.filter(|&(_, end)| end <= text);
+    let mut gaps: Vec<_> = below.collect();
+    gaps.reverse();
+    let places = gaps.into_iter().flat_map(|(start, end)| {
+        let bottom = start.saturating_add(PAGE).max(floor);
+        let at = |off: u64| end.checked_sub(off + PAGE + len).filter(|&at| at >= bottom);
+        at(ROOM).or_else(|| at(0))
+    });
+    places.collect()
+}
+
+/// Start addresses of free places above the mapping that holds `text`, likewise.
+fn places_above(regions: &[Region], text: u64, len: u64) -> Vec<u64> {
+    let ceiling = text.saturating_add(REACH).min(END_OF_USER);
     let mut places = Vec::new();
-    let mut gap_end = u64::MAX;
-    for region in regions.iter().rev() {
-        if gap_end <= text {
-            let start = gap_end.saturating_sub(len + PAGE);
-            if start >= floor && start >= region.end.saturating_add(PAGE) {
-                places.push(start);
-            }
+    let above = regions.iter().enumerate().filter(|(_, r)| r.end > text);
+    for (at, region) in above {
+        let next = regions.get(at + 1).map_or(END_OF_USER, |r| r.start);
+        let start = region.end.saturating_add(PAGE);
+        let end = start.saturating_add(len);
+        if end <= ceiling && end.saturating_add(PAGE) <= next {
+            places.push(start);
         }
-        gap_end = region.start;
-    }
-    let lowest = gap_end.saturating_sub(len + PAGE);
-    if gap_end <= text && lowest >= floor {
-        places.push(lowest);
     }
     places
 }
@@ -193,6 +226,33 @@ mod tests {
             [0x3f_e000, 0xf_e000]
         );
         assert!(places_below(&regions, 0x50_0800, 0x20_0000).is_empty());
+    }
+
+    #[test]
+    fn a_large_gap_keeps_room_for_what_comes_back() {
+        let regions = [
+            region(0x10_0000, 0x20_0000),
+            region(0x1000_0000, 0x1010_0000),
+        ];
+        assert_eq!(
+            places_below(&regions, 0x1000_0800, 0x1000),
+            [0x1000_0000 - ROOM - 0x2000, 0xf_e000]
+        );
+    }
+
+    #[test]
+    fn places_above_are_free_and_near() {
+        let regions = [
+            region(0x40_0000, 0x50_0000),
+            region(0x50_1000, 0x60_0000),
+            region(0x70_0000, 0x80_0000),
+        ];
+        assert_eq!(
+            places_above(&regions, 0x40_0800, 0x1000),
+            [0x60_1000, 0x80_1000]
+        );
+        assert_eq!(places_above(&regions, 0x40_0800, 0x10_0000), [0x80_1000]);
+        assert!(places_above(&regions, 0x40_0800, REACH).is_empty());
     }
 
     extern "C" fn probe(_: u64, _: u64, _: u64, site: u32) -> u32 {
