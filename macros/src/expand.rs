@@ -211,7 +211,7 @@ fn statics(section: &Section, lowered: &Lowered, options: &Options) -> TokenStre
         static __RECORD: ::hotsled::__private::Record<__LEN> =
             ::hotsled::__private::Record(::hotsled::__private::assemble(__PATH, __MODULE));
         static __CELL: ::hotsled::__private::SectionCell =
-            ::hotsled::__private::SectionCell::new(__PATH, __entry, __body, #flags);
+            ::hotsled::__private::SectionCell::new(__entry, __body, #flags);
     }
 }
 

@@ -1,9 +1,10 @@
 //! What the section macro's output uses, and nobody else.
 
 use std::ops::Range;
-use std::time::Instant;
+use std::ptr::NonNull;
 
 pub use hotsled_abi::{ArgBlock, ArgSlot, assemble, concat, concat_len, record_len};
+use hotsled_abi::{EngineTable, SiteId};
 pub use hotsled_ir::math;
 
 pub use crate::cell::{FLAG_PINNED_CPU, SectionCell};
@@ -12,8 +13,8 @@ pub use crate::grid::{GridView, cells};
 pub use crate::reduce::{Number, fold_leaf, leaves, tree};
 pub use crate::slots::{bounds_panic, input, input_slot, own, own_at, own_slot, slots};
 
-use crate::call::Call;
-use crate::workers;
+use crate::call;
+use crate::module::{self, Panic};
 
 /// A record in its section, aligned.
 #[repr(C, align(8))]
@@ -29,28 +30,26 @@ pub fn run<const N: usize>(cell: &'static SectionCell, range: Range<usize>, slot
     if start >= end {
         return;
     }
-    if cell.runs_inline(end - start) || workers::stayed_behind() {
-        run_inline(cell, &slots, start..end);
-    } else {
-        Call::run(cell, &slots, start..end);
+    let engine = module::joined().and_then(|engine| Some((engine, cell.site()?)));
+    let panic = match engine {
+        Some((engine, site)) => run_there(engine, site, &slots, start..end),
+        None => call::run(cell, &slots, start..end),
+    };
+    if let Some(panic) = panic {
+        panic.resume()
     }
 }
 
-/// One grain in the caller: no cursor, no allocation, nobody woken.
-fn run_inline(cell: &SectionCell, slots: &[ArgSlot], range: Range<u64>) {
+/// In the engine of another copy, which has numbered this section.
+fn run_there(
+    engine: &EngineTable,
+    site: SiteId,
+    slots: &[ArgSlot],
+    range: Range<u64>,
+) -> Option<Panic> {
     let Range { start, end } = range;
-    let block = ArgBlock {
-        call: std::ptr::null(),
-        slots: slots.as_ptr(),
-        len: slots.len() as u64,
-    };
-    let stats = cell.stats();
-    stats.calls.add(1);
-    stats.calls_cpu.add(1);
-    stats.elements_cpu.add(end - start);
-    let started = Instant::now();
-    // SAFETY: the macro made the slots from the arguments of this very section, which outlive the
-    // call, and nobody else works on the range.
-    unsafe { (cell.entry())(&block, start, end) };
-    cell.measured(end - start, started.elapsed());
+    // SAFETY: the macro made the slots from the arguments of this very section, which outlive the call.
+    let raw = unsafe { (engine.run)(site.0, slots.as_ptr(), slots.len(), start, end) };
+    // SAFETY: the engine hands back a panic of this copy's `run_grain`, once.
+    NonNull::new(raw).map(|raw| unsafe { Panic::from_raw(raw) })
 }

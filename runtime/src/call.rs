@@ -1,8 +1,6 @@
 //! One running call of a section: its range, who works on it, what came back.
 
-use std::any::Any;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,6 +11,7 @@ use parking_lot::Mutex;
 use crate::cell::SectionCell;
 use crate::cursor::Cursor;
 use crate::gate::{Close, Gate};
+use crate::module::Panic;
 use crate::workers;
 
 /// A call that more than one thread may work on.
@@ -27,14 +26,42 @@ pub(crate) struct Call {
     block: ArgBlock,
     /// Grains that a device did not finish; run by the CPU body, also after a panic.
     returned: Mutex<Vec<Range<u64>>>,
-    panic: Mutex<Option<Panic>>,
+    /// First index of the grain that panicked, and its panic.
+    panic: Mutex<Option<(u64, Panic)>>,
     device_chunks: AtomicU64,
     lost: AtomicBool,
 }
 
-struct Panic {
-    grain: u64,
-    payload: Box<dyn Any + Send>,
+/// Runs a section over `range`, which is not empty; the panic with the lowest index, if any.
+pub(crate) fn run(
+    cell: &'static SectionCell,
+    slots: &[ArgSlot],
+    range: Range<u64>,
+) -> Option<Panic> {
+    if cell.runs_inline(range.end - range.start) || workers::stayed_behind() {
+        run_inline(cell, slots, range)
+    } else {
+        Call::run(cell, slots, range)
+    }
+}
+
+/// One grain in the caller: no cursor, no allocation, nobody woken.
+fn run_inline(cell: &SectionCell, slots: &[ArgSlot], range: Range<u64>) -> Option<Panic> {
+    let block = ArgBlock {
+        call: std::ptr::null(),
+        slots: slots.as_ptr(),
+        len: slots.len() as u64,
+    };
+    let (stats, elements) = (cell.stats(), range.end - range.start);
+    stats.calls.add(1);
+    stats.calls_cpu.add(1);
+    stats.elements_cpu.add(elements);
+    let started = Instant::now();
+    // SAFETY: the slots were made from the arguments of this very section, which outlive the call, and
+    // nobody else works on the range.
+    let panic = unsafe { cell.run(cell.entry(), &block, &range) };
+    cell.measured(elements, started.elapsed());
+    panic
 }
 
 // SAFETY: the raw pointers in `block` are used under the invariant above; what they point at are
@@ -45,8 +72,8 @@ unsafe impl Sync for Call {}
 
 impl Call {
     /// Runs `range` to its end over the caller and the pool's helpers, and through devices where
-    /// sleds are patched; resumes the panic with the lowest index, if any.
-    pub(crate) fn run(cell: &'static SectionCell, slots: &[ArgSlot], range: Range<u64>) {
+    /// sleds are patched; the panic with the lowest index, if any.
+    fn run(cell: &'static SectionCell, slots: &[ArgSlot], range: Range<u64>) -> Option<Panic> {
         let pool = workers::pool();
         let threads = pool.current_num_threads() as u64;
         let elements = range.end - range.start;
@@ -73,7 +100,7 @@ impl Call {
                 .min(threads.saturating_sub(1)),
         );
         call.work();
-        call.finish();
+        call.finish()
     }
 
     /// The call that a dispatched grain belongs to, or `None` for one that runs inline.
@@ -149,24 +176,21 @@ impl Call {
     }
 
     fn run_grain(&self, code: hotsled_abi::EntryFn, range: Range<u64>) {
-        let Range { start, end } = range;
         // SAFETY: entry and body take the block of a running call and a sub-range nobody else has;
         // the runner is the caller or inside the gate, so the block is valid.
-        let result = catch_unwind(AssertUnwindSafe(|| unsafe {
-            code(&self.block, start, end)
-        }));
-        if let Err(payload) = result {
-            self.panicked(start, payload);
+        let panic = unsafe { self.cell.run(code, &self.block, &range) };
+        if let Some(panic) = panic {
+            self.panicked(range.start, panic);
         }
     }
 
     /// Keeps the panic of the lowest grain; nobody takes new grains, returned ones still run
     /// because they may lie lower.
-    pub(crate) fn panicked(&self, grain: u64, payload: Box<dyn Any + Send>) {
+    pub(crate) fn panicked(&self, grain: u64, panic: Panic) {
         self.cursor.close();
-        let mut panic = self.panic.lock();
-        if panic.as_ref().is_none_or(|p| grain < p.grain) {
-            *panic = Some(Panic { grain, payload });
+        let mut lowest = self.panic.lock();
+        if lowest.as_ref().is_none_or(|(at, _)| grain < *at) {
+            *lowest = Some((grain, panic));
         }
     }
 
@@ -197,7 +221,7 @@ impl Call {
     }
 
     /// Waits until nobody is inside and nothing was handed back, closes the gate, and settles.
-    fn finish(&self) {
+    fn finish(&self) -> Option<Panic> {
         loop {
             self.work();
             match self.gate.close() {
@@ -214,9 +238,7 @@ impl Call {
         } else {
             stats.calls_cpu.add(1)
         }
-        if let Some(panic) = self.panic.lock().take() {
-            resume_unwind(panic.payload);
-        }
+        self.panic.lock().take().map(|(_, panic)| panic)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The state of one section, in a static of the binary that defines it.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use hotsled_abi::{EntryFn, SiteId};
+use hotsled_abi::{ArgBlock, EntryFn, Module, SiteId};
 
+use crate::module::{Grains, MODULE, OWN_GRAINS, Panic};
 use crate::stats::SectionStats;
 
 /// The section is never offered to a device (`#[section(cpu)]`).
@@ -26,9 +28,11 @@ const GRAINS_PER_WORKER: u64 = 4;
 #[repr(C, align(8))]
 #[derive(Debug)]
 pub struct SectionCell {
-    path: &'static str,
     entry: EntryFn,
     body: EntryFn,
+    grains: Grains,
+    /// Takes this copy's note and hooks into every link that has a section.
+    _copy: &'static Module,
     flags: AtomicU32,
     /// Site number plus one; zero until registered.
     number: AtomicU32,
@@ -41,11 +45,21 @@ pub struct SectionCell {
 
 impl SectionCell {
     /// The cell of a section that has not run yet.
-    pub const fn new(path: &'static str, entry: EntryFn, body: EntryFn, flags: u32) -> Self {
+    pub const fn new(entry: EntryFn, body: EntryFn, flags: u32) -> Self {
+        Self::with(entry, body, flags, OWN_GRAINS)
+    }
+
+    /// The engine's cell of a section in another copy's object.
+    pub(crate) fn standing_for(entry: EntryFn, body: EntryFn, grains: Grains) -> Self {
+        Self::with(entry, body, 0, grains)
+    }
+
+    const fn with(entry: EntryFn, body: EntryFn, flags: u32, grains: Grains) -> Self {
         Self {
-            path,
             entry,
             body,
+            grains,
+            _copy: &MODULE,
             flags: AtomicU32::new(flags),
             number: AtomicU32::new(0),
             cost: AtomicU64::new(0),
@@ -54,12 +68,7 @@ impl SectionCell {
         }
     }
 
-    /// Path of the section in its crate.
-    pub fn path(&self) -> &'static str {
-        self.path
-    }
-
-    /// Number of its site, once the engine has read the site table.
+    /// Number of its site, once an engine has read the site table.
     pub fn site(&self) -> Option<SiteId> {
         self.number
             .load(Ordering::Relaxed)
@@ -79,16 +88,40 @@ impl SectionCell {
         self.body
     }
 
+    /// Runs its entry or body over a grain, in the section's own object; the panic, if it ended in one.
+    ///
+    /// # Safety
+    /// `code` is [`Self::entry`] or [`Self::body`], a call of the section is running, `args` is its block,
+    /// and nobody else has `start..end`.
+    pub(crate) unsafe fn run(
+        &self,
+        code: EntryFn,
+        args: &ArgBlock,
+        range: &Range<u64>,
+    ) -> Option<Panic> {
+        // SAFETY: a running call keeps the section's object mapped; the rest is the caller's promise.
+        unsafe { self.grains.run(code, args, range.start, range.end) }
+    }
+
+    pub(crate) fn flags(&self) -> u32 {
+        self.flags.load(Ordering::Relaxed)
+    }
+
+    /// Adds flags that the section's object states.
+    pub(crate) fn set_flags(&self, flags: u32) {
+        self.flags.fetch_or(flags, Ordering::Relaxed);
+    }
+
     pub(crate) fn stats(&self) -> &SectionStats {
         &self.stats
     }
 
     pub(crate) fn is_pinned(&self) -> bool {
-        self.flags.load(Ordering::Relaxed) & FLAG_PINNED_CPU != 0
+        self.flags() & FLAG_PINNED_CPU != 0
     }
 
     pub(crate) fn pin(&self) {
-        self.flags.fetch_or(FLAG_PINNED_CPU, Ordering::Relaxed);
+        self.set_flags(FLAG_PINNED_CPU);
     }
 
     /// Shortest range worth a device, if one is bound that takes this section.
@@ -156,12 +189,11 @@ impl SectionCell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hotsled_abi::ArgBlock;
 
     unsafe extern "C-unwind" fn nothing(_: *const ArgBlock, _: u64, _: u64) {}
 
     fn cell() -> SectionCell {
-        SectionCell::new("test", nothing, nothing, 0)
+        SectionCell::new(nothing, nothing, 0)
     }
 
     #[test]

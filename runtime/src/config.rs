@@ -74,6 +74,7 @@ pub(crate) struct Config {
     pub pool: Option<Arc<rayon::ThreadPool>>,
     pub verify: u64,
     pub pinned: Vec<String>,
+    pub perf_map: bool,
     pub limits: Limits,
     pub retry: Retry,
     pub patching: PatchOptions,
@@ -92,6 +93,7 @@ impl Default for Config {
             pool: None,
             verify: 0,
             pinned: Vec::new(),
+            perf_map: false,
             limits: Limits {
                 handshake: wait,
                 lower: 2 * wait,
@@ -179,6 +181,13 @@ impl Builder {
     /// Keeps a section on the CPU, by its path or the end of it.
     pub fn pin(mut self, section: impl Into<String>) -> Self {
         self.0.pinned.push(section.into());
+        self
+    }
+
+    /// Names trampolines for perf in `/tmp/perf-PID.map`, which stays when the process ends. gdb has the
+    /// names in any case.
+    pub fn perf_map(mut self) -> Self {
+        self.0.perf_map = true;
         self
     }
 

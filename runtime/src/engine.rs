@@ -15,7 +15,7 @@ use crate::events::Event;
 use crate::shared::{OFF, Shared};
 use crate::socket::SocketFile;
 use crate::status::{self, Status};
-use crate::{dispatch, lane, section, switch, workers};
+use crate::{dispatch, lane, objects, switch, workers};
 
 /// Keeps hotplug live; dropping it drains every device and leaves all sections on the CPU.
 ///
@@ -76,11 +76,13 @@ impl Engine {
 
     pub(crate) fn with(config: Config) -> Result<Self> {
         let only = Only::claim()?;
+        objects::claim()?;
         let off = std::env::var_os("HOTSLED")
             .is_some_and(|v| v == "off")
             .then_some(OFF);
         let shared = Arc::new(Shared::new(off));
-        apply(&config)?;
+        switch::set_perf_map(config.perf_map)?;
+        apply(&config);
         dispatch::set_enabled(off.is_none());
         let config = Arc::new(config);
         let (listener, device_socket) = match &config.device_socket {
@@ -98,6 +100,10 @@ impl Engine {
             .name("hotsled-engine".into())
             .spawn(move || manager.run());
         let manager = Some(thread.map_err(Error::Thread)?);
+        let teller = handle.clone();
+        objects::listen(Some(Arc::new(move |change| {
+            let _ = teller.send(Request::Objects(change)); // an engine that has stopped needs no news
+        })));
         tracing::info!(off, "engine started");
         Ok(Self {
             shared,
@@ -152,6 +158,14 @@ impl Engine {
         self.handle.ask(|answer| Request::Enable(true, answer))
     }
 
+    /// Looks for shared objects that came without telling, and checks every object with sections.
+    ///
+    /// # Errors
+    /// [`Error::Object`] names the first object whose sections stay on the CPU, and why.
+    pub fn rescan(&self) -> Result<()> {
+        objects::check()
+    }
+
     /// Everything at this moment.
     pub fn status(&self) -> Status {
         status::collect(&self.shared)
@@ -171,6 +185,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.control = None; // no requests from now on
+        objects::listen(None);
         self.signals.clear();
         let asked = self.handle.send(Request::Stop);
         if let (Ok(()), Some(manager)) = (asked, self.manager.take()) {
@@ -180,7 +195,7 @@ impl Drop for Engine {
     }
 }
 
-fn apply(config: &Config) -> Result<()> {
+fn apply(config: &Config) {
     if let Some(pool) = &config.pool {
         workers::use_pool(pool.clone());
     } else if let Some(count) = config.workers {
@@ -188,14 +203,8 @@ fn apply(config: &Config) -> Result<()> {
     }
     lane::set_verify(config.verify);
     switch::set_options(config.patching);
-    for section in section::registry()? {
-        let named =
-            |pin: &String| section.path == *pin || section.path.ends_with(&format!("::{pin}"));
-        if config.pinned.iter().any(named) {
-            section.cell.pin();
-        }
-    }
-    Ok(())
+    objects::pin(&config.pinned);
+    objects::refresh();
 }
 
 fn claim_signals(config: &Config, handle: &Handle) -> Result<Vec<Claimed>> {

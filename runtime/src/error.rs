@@ -2,14 +2,14 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use hotsled_abi::{RecordError, SiteAddr};
-use hotsled_ir::ReadError;
 use hotsled_link::LinkError;
-use hotsled_patcher::{PatchError, TableError};
+use hotsled_patcher::PatchError;
 use hotsled_trampolines::TrampolineError;
 
 use crate::epoch::Straggler;
+use crate::objects::ObjectFault;
 use crate::section;
 
 /// The engine's result.
@@ -19,24 +19,23 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The program's site table is faulty; nothing is patched.
-    #[error("site table: {0}")]
-    SiteTable(#[source] TableError),
-    /// A section's record is faulty.
-    #[error("record of the section at {sled}: {source}")]
-    Record {
-        /// The section's sled.
-        sled: SiteAddr,
-        /// What is wrong.
-        source: RecordError,
+    /// An object's sections stay on the CPU; others are not affected.
+    #[error("{object}: {source}")]
+    Object {
+        /// Path of its file.
+        object: String,
+        /// What is wrong with it.
+        source: Arc<ObjectFault>,
     },
-    /// A section's virtual ISA is faulty.
-    #[error("virtual ISA of {section}: {source}")]
-    Module {
-        /// The section.
-        section: String,
-        /// What is wrong.
-        source: ReadError,
+    /// Another copy of this crate runs the engine of this process.
+    #[error(
+        "the engine of this process is run by the copy of hotsled in {object} (contract version {version}); sections of this copy join it by themselves if the versions agree"
+    )]
+    EngineElsewhere {
+        /// Path of the object that holds the copy.
+        object: String,
+        /// Its contract version.
+        version: u32,
     },
     /// Sleds cannot be switched.
     #[error("patching: {0}")]
@@ -129,6 +128,14 @@ pub enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+    /// No names for perf.
+    #[error("cannot write {path} for perf: {source}; remove it, or leave perf_map out")]
+    PerfMap {
+        /// Its path.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// A signal that cannot be used.
     #[error("cannot use signal {signal}: {source}")]
     Signal {
@@ -155,7 +162,7 @@ pub struct Stalled {
 
 impl From<&Straggler> for Stalled {
     fn from(straggler: &Straggler) -> Self {
-        let section = section::by_site(straggler.site).map(|s| s.path.to_owned());
+        let section = section::by_site(straggler.site).map(|s| s.path.clone());
         Self {
             tid: straggler.tid,
             name: straggler.name.clone(),

@@ -23,6 +23,10 @@ pub enum EventKind {
     Enabled,
     /// The engine was switched off.
     Disabled,
+    /// An object with sections was loaded.
+    Loaded,
+    /// An object with sections was unloaded.
+    Unloaded,
 }
 
 /// One event.
@@ -115,6 +119,8 @@ impl EventKind {
             Self::Refused => "refused",
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",
+            Self::Loaded => "loaded",
+            Self::Unloaded => "unloaded",
         }
     }
 }

@@ -20,7 +20,8 @@ mod events;
 mod gate;
 mod grid;
 mod lane;
-mod modules;
+mod module;
+mod objects;
 mod plan;
 mod reduce;
 mod section;
@@ -44,9 +45,10 @@ pub use error::{Error, Result, Stalled};
 pub use events::{Event, EventKind};
 pub use grid::{Grid, parallel2};
 pub use hotsled_patcher::{Options as PatchOptions, SingleStore, Traced, WritePath};
+pub use objects::ObjectFault;
 pub use reduce::{Mapped, Number, Parallel};
 pub use stats::{CpuReason, SectionCounts};
-pub use status::{DeviceStatus, SectionStatus, Status, Totals};
+pub use status::{DeviceStatus, ObjectStatus, SectionStatus, Status, Totals};
 
 /// Marks the loop of a section; without the attribute it is the plain sequential loop.
 ///

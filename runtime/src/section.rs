@@ -1,85 +1,108 @@
-//! Every section of the program, read once.
+//! Every section that this process has ever had, by number.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use hotsled_abi::{RecordView, SiteAddr, SiteId};
+use hotsled_abi::{SiteAddr, SiteId, TargetAddr};
 use hotsled_ir::{Access, Valid};
-use hotsled_patcher::TableEntry;
 
 use crate::cell::SectionCell;
-use crate::error::{Error, Result};
-use crate::modules;
 
-/// One section as the engine knows it.
+/// One section as the engine knows it. It outlives its object, and holds nothing of it but code
+/// addresses, which only a running call of the section uses.
 pub(crate) struct Section {
     pub site: SiteId,
     pub sled: SiteAddr,
     pub cell: &'static SectionCell,
-    pub path: &'static str,
+    pub path: String,
     /// Virtual-ISA bytes, for devices to lower.
-    pub bytes: &'static [u8],
+    pub bytes: Vec<u8>,
     pub module: Valid,
     pub access: Vec<Access>,
+    /// Build id of its object and the sled's offset in it.
+    pub key: (String, u64),
+    live: AtomicBool,
+    /// The patcher's number plus one; zero while the sled is not adopted.
+    adopted: AtomicU32,
+    /// Where the sled jumps; never changes once it is there.
+    target: OnceLock<TargetAddr>,
 }
 
-static REGISTRY: OnceLock<Vec<Section>> = OnceLock::new();
-
-/// All sections; the first call reads the site table.
-///
-/// # Errors
-/// A faulty table or record, named; nothing is registered then.
-pub(crate) fn registry() -> Result<&'static [Section]> {
-    if let Some(sections) = REGISTRY.get() {
-        return Ok(sections);
-    }
-    let sections = read()?;
-    Ok(REGISTRY.get_or_init(|| {
-        sections.iter().for_each(|s| s.cell.register(s.site));
-        sections
-    }))
+/// What a section is made of.
+pub(crate) struct New {
+    pub sled: SiteAddr,
+    pub cell: &'static SectionCell,
+    pub path: String,
+    pub bytes: Vec<u8>,
+    pub module: Valid,
+    pub key: (String, u64),
 }
 
-/// A section by its number, once the registry has been read.
-pub(crate) fn by_site(site: SiteId) -> Option<&'static Section> {
-    REGISTRY.get()?.get(site.0 as usize)
-}
+/// Appended to, never shortened; dispatch reads it without a lock.
+static SECTIONS: boxcar::Vec<Section> = boxcar::Vec::new();
 
-fn read() -> Result<Vec<Section>> {
-    let (start, stop) = modules::bounds();
-    if start == stop {
-        return Ok(Vec::new());
-    }
-    // SAFETY: the linker's bounds of the table, which is read-only data of this program.
-    let entries = unsafe { hotsled_patcher::read(start, stop) }.map_err(Error::SiteTable)?;
-    entries
-        .iter()
-        .enumerate()
-        .map(|(n, entry)| section(SiteId(n as u32), entry))
-        .collect()
-}
-
-fn section(site: SiteId, entry: &TableEntry) -> Result<Section> {
-    // SAFETY: the table reader found this range readable, and records are read-only data.
-    let record = unsafe { std::slice::from_raw_parts(entry.record as *const u8, entry.record_len) };
-    let view = RecordView::parse(record).map_err(|source| Error::Record {
-        sled: entry.sled,
-        source,
-    })?;
-    let module = hotsled_ir::read(view.module).map_err(|source| Error::Module {
-        section: view.path.to_owned(),
-        source,
-    })?;
-    // SAFETY: the row names the static `SectionCell` that the same macro emitted; the reader found the
-    // address aligned and in writable data of this program.
-    let cell = unsafe { &*(entry.cell as *const SectionCell) };
-    let access = hotsled_ir::access(&module);
-    Ok(Section {
-        site,
-        sled: entry.sled,
-        cell,
-        path: view.path,
-        bytes: view.module,
-        module,
+/// Numbers a section. Callers take turns, so that the sections of one object have numbers in a row.
+pub(crate) fn add(new: New) -> &'static Section {
+    let access = hotsled_ir::access(&new.module);
+    let at = SECTIONS.push_with(|at| Section {
+        site: SiteId(at as u32),
+        sled: new.sled,
+        cell: new.cell,
+        path: new.path,
+        bytes: new.bytes,
+        module: new.module,
         access,
-    })
+        key: new.key,
+        live: AtomicBool::new(true),
+        adopted: AtomicU32::new(0),
+        target: OnceLock::new(),
+    });
+    &SECTIONS[at]
+}
+
+/// A section by its number.
+pub(crate) fn by_site(site: SiteId) -> Option<&'static Section> {
+    SECTIONS.get(site.0 as usize)
+}
+
+/// Every section ever known.
+pub(crate) fn all() -> impl Iterator<Item = &'static Section> {
+    SECTIONS.iter().map(|(_, section)| section)
+}
+
+/// The sections whose objects are loaded.
+pub(crate) fn live() -> impl Iterator<Item = &'static Section> {
+    all().filter(|s| s.is_live())
+}
+
+impl Section {
+    /// Whether its object is loaded.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_live(&self, live: bool) {
+        self.live.store(live, Ordering::Release);
+    }
+
+    /// The patcher's number of its sled, if the patcher has it.
+    pub(crate) fn adopted(&self) -> Option<SiteId> {
+        let number = self.adopted.load(Ordering::Acquire);
+        number.checked_sub(1).map(SiteId)
+    }
+
+    pub(crate) fn set_adopted(&self, number: Option<SiteId>) {
+        let number = number.map_or(0, |n| n.0 + 1);
+        self.adopted.store(number, Ordering::Release);
+    }
+
+    /// Its trampoline, once it has one.
+    pub(crate) fn target(&self) -> Option<TargetAddr> {
+        self.target.get().copied()
+    }
+
+    /// Gives it its trampoline, for good.
+    pub(crate) fn set_target(&self, target: TargetAddr) {
+        self.target.get_or_init(|| target);
+    }
 }

@@ -76,7 +76,7 @@ impl Shared {
             EventKind::Unplug => totals.unplugs += 1,
             EventKind::Lost => totals.losses += 1,
             EventKind::Refused => totals.refusals += 1,
-            EventKind::Enabled | EventKind::Disabled => {}
+            EventKind::Enabled | EventKind::Disabled | EventKind::Loaded | EventKind::Unloaded => {}
         }
         if event.kind != EventKind::Plug {
             let replayed = lane

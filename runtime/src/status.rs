@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::events::Event;
 use crate::lane::Progress;
+use crate::objects::{self, Object};
 use crate::plan;
 use crate::section::{self, Section};
 use crate::shared::{OFF, Shared};
@@ -30,7 +31,10 @@ pub struct Status {
     pub patching: String,
     /// Devices that are here.
     pub devices: Vec<DeviceStatus>,
-    /// Every section of the program.
+    /// The program and the shared objects that carry sections.
+    #[serde(default)]
+    pub objects: Vec<ObjectStatus>,
+    /// Every section of theirs.
     pub sections: Vec<SectionStatus>,
     /// Counters of all sections.
     pub counts: SectionCounts,
@@ -114,6 +118,21 @@ impl fmt::Debug for DeviceStatus {
     }
 }
 
+/// One object with sections.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ObjectStatus {
+    /// Path of its file.
+    pub path: String,
+    /// Build id in hexadecimal; empty if it has none.
+    pub build_id: String,
+    /// Where it is mapped.
+    pub base: String,
+    /// Its sections.
+    pub sections: usize,
+    /// Why they stay on the CPU, if they do.
+    pub fault: Option<String>,
+}
+
 /// One section.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SectionStatus {
@@ -136,20 +155,20 @@ pub struct SectionStatus {
 
 /// Collects the status.
 pub(crate) fn collect(shared: &Shared) -> Status {
-    let sections = section::registry().unwrap_or(&[]);
+    objects::refresh();
     let mut counts = SectionCounts::default();
-    sections
-        .iter()
-        .for_each(|s| counts += s.cell.stats().snapshot());
+    section::all().for_each(|s| counts += s.cell.stats().snapshot());
     let off = shared.off();
     let devices = shared.devices().into_iter();
+    let objects = objects::steady().objects().iter().map(object).collect();
     Status {
         pid: std::process::id(),
         uptime_ms: shared.started.elapsed().as_millis() as u64,
         engine: off.map_or_else(|| "on".to_owned(), |why| format!("off: {why}")),
         patching: patching(off),
         devices: devices.map(DeviceStatus::counted).collect(),
-        sections: sections.iter().map(|s| one(s, off)).collect(),
+        objects,
+        sections: section::live().map(|s| one(s, off)).collect(),
         counts,
         totals: shared.totals(),
         events: shared.events(0),
@@ -163,12 +182,22 @@ fn patching(off: Option<&str>) -> String {
     }
 }
 
+fn object(object: &Object) -> ObjectStatus {
+    ObjectStatus {
+        path: object.path.clone(),
+        build_id: object.build_id.clone(),
+        base: format!("{:#x}", object.base),
+        sections: object.sections.len(),
+        fault: object.fault.as_ref().map(ToString::to_string),
+    }
+}
+
 fn one(section: &Section, off: Option<&str>) -> SectionStatus {
     let cell = section.cell;
     let min = cell.device_from();
     let (place, why) = place(section, off, min);
     SectionStatus {
-        path: section.path.to_owned(),
+        path: section.path.clone(),
         site: section.sled.to_string(),
         place: place.to_owned(),
         why,
@@ -223,6 +252,11 @@ impl fmt::Display for Status {
             )?;
             for (section, reason) in &d.refused_sections {
                 writeln!(f, "  does not run {section}: {reason}")?;
+            }
+        }
+        for o in &self.objects {
+            if let Some(fault) = &o.fault {
+                writeln!(f, "\n{} stays on the CPU: {fault}", o.path)?;
             }
         }
         writeln!(

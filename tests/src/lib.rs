@@ -1,5 +1,7 @@
 //! Sections and helpers that the whole-system tests share.
 
+pub mod plugin;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;

@@ -60,7 +60,9 @@ impl Kind {
             EventKind::Unplug => Self::Unplug,
             EventKind::Lost => Self::Lost,
             EventKind::Refused => Self::Refused,
-            EventKind::Enabled | EventKind::Disabled => Self::Note,
+            EventKind::Enabled | EventKind::Disabled | EventKind::Loaded | EventKind::Unloaded => {
+                Self::Note
+            }
         }
     }
 }
@@ -90,6 +92,8 @@ fn sentence(event: &Event) -> String {
         EventKind::Refused => format!("{} refused", event.device),
         EventKind::Enabled => "engine switched on".to_owned(),
         EventKind::Disabled => "engine switched off".to_owned(),
+        EventKind::Loaded => "object loaded".to_owned(),
+        EventKind::Unloaded => "object unloaded".to_owned(),
     };
     let mut parts = vec![what];
     if !event.detail.is_empty() {

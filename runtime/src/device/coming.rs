@@ -14,7 +14,7 @@ use super::state::State;
 use crate::config::{Limits, PlugOptions};
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind};
-use crate::section;
+use crate::objects;
 use crate::switch::Switch;
 
 /// A device that is being greeted. Dropping it kills its host, which ends the greeting.
@@ -174,7 +174,8 @@ impl Manager {
             presence.become_state(State::Refused(error.to_string()));
             return Err(error);
         }
-        presence.appraise(section::registry()?);
+        presence.lower_new(&self.config.limits); // what came while it was greeted
+        presence.appraise();
         let (name, generation) = (presence.name.clone(), presence.generation);
         let lane = presence.status().work;
         self.presences.push(presence);
@@ -244,10 +245,10 @@ fn probe(
     socket: OwnedFd,
     limits: &Limits,
 ) -> Result<Presence> {
-    let sections = section::registry()?;
+    objects::refresh();
     tracing::info!(device = name, %generation, from = "absent", to = "probing", "device");
     let mut presence = Presence::probe(name, generation, socket, limits)?;
-    match presence.lower(sections, limits) {
+    match presence.lower(limits) {
         Ok(()) => Ok(presence),
         Err(error) => {
             presence.become_state(State::Refused(error.to_string()));

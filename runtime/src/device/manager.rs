@@ -16,6 +16,7 @@ use crate::config::{Config, PlugOptions};
 use crate::dispatch;
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind};
+use crate::objects::Change;
 use crate::section;
 use crate::shared::{OFF, Shared};
 use crate::switch::{Switch, SwitchReport};
@@ -35,6 +36,8 @@ pub(crate) enum Request {
     Unplug(Option<String>, Sender<Result<()>>),
     /// SIGKILL the host of one.
     Kill(String, Sender<Result<()>>),
+    /// An object with sections came or went.
+    Objects(Change),
     /// Switch the engine on or off.
     Enable(bool, Sender<Result<()>>),
     /// Unplug all and end.
@@ -183,6 +186,7 @@ impl Manager {
             Request::Kill(name, answer) => {
                 let _ = answer.send(self.kill(&name));
             }
+            Request::Objects(change) => self.objects_changed(change),
             Request::Enable(on, answer) => {
                 let _ = answer.send(self.enable(on));
             }
@@ -208,10 +212,41 @@ impl Manager {
     pub(super) fn switch(&self, switch: &Switch) -> Result<SwitchReport> {
         let accepted = |site| self.presences.iter().any(|p| p.accepts(site));
         let on = self.shared.off().is_none();
-        for section in section::registry()?.iter().filter(|s| !accepted(s.site)) {
+        for section in section::live().filter(|s| !accepted(s.site)) {
             section.cell.set_device_from(None);
         }
         switch.to(|s| on && !s.cell.is_pinned() && accepted(s.site))
+    }
+
+    /// Brings what came into the current plan: bound devices lower its sections, then its sleds switch.
+    /// What went has been taken out before it was unmapped.
+    fn objects_changed(&mut self, change: Change) {
+        let kind = if change.loaded {
+            EventKind::Loaded
+        } else {
+            EventKind::Unloaded
+        };
+        let report = if change.loaded && !self.presences.is_empty() {
+            self.take_in_sections()
+        } else {
+            SwitchReport::default()
+        };
+        let event = Event::new(kind, "", Generation::NONE).switched(report);
+        let fault = change.fault.map(|f| f.to_string()).unwrap_or_default();
+        self.shared
+            .record(event.detail(change.path).detail(fault), None);
+    }
+
+    fn take_in_sections(&mut self) -> SwitchReport {
+        for presence in &mut self.presences {
+            presence.lower_new(&self.config.limits);
+            presence.appraise();
+        }
+        let switched = Switch::get().and_then(|switch| self.switch(switch));
+        switched.unwrap_or_else(|error| {
+            tracing::warn!(%error, "new sections stay on the CPU");
+            SwitchReport::default()
+        })
     }
 
     /// Finds devices whose links are down, and devices that ask to leave.

@@ -2,6 +2,8 @@
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 
+use std::sync::Arc;
+
 use hotsled_abi::{Generation, SiteId};
 use hotsled_link::{Client, ClientOptions, DownReason, LinkError, ModuleId};
 
@@ -9,8 +11,8 @@ use super::spawn::Host;
 use super::state::State;
 use crate::config::Limits;
 use crate::error::{Error, Result, Stalled};
-use crate::lane::{Lane, LaneSetup};
-use crate::section::Section;
+use crate::lane::{Lane, LaneSetup, Modules};
+use crate::section::{self, Section};
 use crate::status::DeviceStatus;
 use crate::switch::Switch;
 use crate::{epoch, plan};
@@ -23,7 +25,7 @@ pub(crate) struct Presence {
     host: Option<Host>,
     lane: Option<Lane>,
     pub state: State,
-    modules: Vec<Option<ModuleId>>,
+    modules: Arc<Modules>,
     /// Why sections stay on the CPU with this device, by path.
     pub refusals: Vec<(String, String)>,
 }
@@ -51,7 +53,7 @@ impl Presence {
             host: None,
             lane: None,
             state: State::Probing,
-            modules: Vec::new(),
+            modules: Arc::default(),
             refusals: Vec::new(),
         })
     }
@@ -78,37 +80,52 @@ impl Presence {
     }
 
     /// Lowers every section: lowering, then ready.
-    pub(crate) fn lower(&mut self, sections: &[Section], limits: &Limits) -> Result<()> {
+    pub(crate) fn lower(&mut self, limits: &Limits) -> Result<()> {
         self.become_state(State::Lowering);
-        for section in sections {
-            let module = if section.cell.is_pinned() {
-                None
-            } else {
-                self.lower_one(section, limits)?
-            };
-            self.modules.push(module);
-        }
-        let wanted = sections.iter().filter(|s| !s.cell.is_pinned()).count();
-        if wanted > 0 && self.modules.iter().all(Option::is_none) {
-            let reason = self
-                .refusals
-                .first()
-                .map_or_else(String::new, |(_, reason)| reason.clone());
+        let wanted = self.lower_untried(limits)?;
+        if wanted > 0 && self.refusals.len() == wanted {
             return Err(Error::NothingLowered {
                 device: self.name.clone(),
                 sections: wanted,
-                reason,
+                reason: self.refusals[0].1.clone(),
             });
         }
         self.become_state(State::Ready);
         Ok(())
     }
 
+    /// Lowers sections that came since. A link that fails over it is down.
+    pub(crate) fn lower_new(&mut self, limits: &Limits) {
+        if let Err(error) = self.lower_untried(limits) {
+            self.mark_down(DownReason::Garbage(error.to_string()));
+        }
+    }
+
+    /// Number of sections that the device was asked for.
+    fn lower_untried(&mut self, limits: &Limits) -> Result<usize> {
+        let untried = |s: &&Section| !s.cell.is_pinned() && !self.modules.tried(s.site);
+        let untried: Vec<_> = section::live().filter(untried).collect();
+        for section in &untried {
+            let module = match self.lowered_before(section) {
+                Some(module) => Some(module),
+                None => self.lower_one(section, limits)?,
+            };
+            self.modules.set(section.site, module);
+        }
+        Ok(untried.len())
+    }
+
+    /// The module of a section with the same virtual ISA, as an object has that was loaded before.
+    fn lowered_before(&self, section: &Section) -> Option<ModuleId> {
+        let same = section::all().filter(|s| s.bytes == section.bytes);
+        same.into_iter().find_map(|s| self.modules.get(s.site))
+    }
+
     fn lower_one(&mut self, section: &Section, limits: &Limits) -> Result<Option<ModuleId>> {
-        match self
+        let lowered = self
             .client
-            .lower(section.site.0, section.bytes, limits.lower)
-        {
+            .lower(section.site.0, &section.bytes, limits.lower);
+        match lowered {
             Ok(lowered) => Ok(Some(lowered.module)),
             Err(LinkError::Refused { reason }) => {
                 tracing::warn!(
@@ -117,7 +134,7 @@ impl Presence {
                     reason,
                     "not lowered"
                 );
-                self.refusals.push((section.path.to_owned(), reason));
+                self.refusals.push((section.path.clone(), reason));
                 Ok(None)
             }
             Err(source) => Err(Error::Refused {
@@ -151,17 +168,14 @@ impl Presence {
 
     /// Whether it has code for a section and may be offered it.
     pub(crate) fn accepts(&self, site: SiteId) -> bool {
-        self.state == State::Bound
-            && self
-                .modules
-                .get(site.0 as usize)
-                .is_some_and(Option::is_some)
+        self.state == State::Bound && self.modules.get(site).is_some()
     }
 
     /// Sets from which size on each section is worth this device.
-    pub(crate) fn appraise(&self, sections: &[Section]) {
+    pub(crate) fn appraise(&self) {
         let Some(lane) = &self.lane else { return };
-        for section in sections.iter().filter(|s| self.accepts(s.site)) {
+        let offered = |s: &&Section| self.accepts(s.site) && s.adopted().is_some();
+        for section in section::live().filter(offered) {
             crate::worth::update(section.cell, lane.progress().round_trip, self.client.info());
         }
     }

@@ -1,7 +1,6 @@
 //! One chunk on its way to a device and back.
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use hotsled_abi::ArgSlot;
@@ -107,7 +106,7 @@ impl Worker {
         // SAFETY: the session's job is inside the call's gate.
         let slots = unsafe { session.job.call.slots() };
         let section = session.section;
-        let module = self.modules[section.site.0 as usize].ok_or(LinkError::Unfit {
+        let module = self.modules.get(section.site).ok_or(LinkError::Unfit {
             what: "a module not lowered",
         })?;
         let mut args = Vec::with_capacity(slots.len());
@@ -260,17 +259,15 @@ impl Worker {
         section.cell.stats().chunks_verified.add(1);
         let (body, block, range) = (section.cell.body(), call.block(), &chunk.range);
         // SAFETY: the chunk's range is this lane's alone and the block is valid inside the gate.
-        let ran = catch_unwind(AssertUnwindSafe(|| unsafe {
-            body(block, range.start, range.end)
-        }));
-        if let Err(payload) = ran {
-            call.panicked(range.start, payload);
-            self.quarantine(section.path, range.start);
+        let panic = unsafe { section.cell.run(body, block, range) };
+        if let Some(panic) = panic {
+            call.panicked(range.start, panic);
+            self.quarantine(&section.path, range.start);
             return Verdict::Computed;
         }
         for (part, bytes) in results {
             if let Some(index) = first_difference(session, part, bytes) {
-                self.quarantine(section.path, index);
+                self.quarantine(&section.path, index);
                 return Verdict::Computed;
             }
         }

@@ -8,6 +8,7 @@ use hotsled_abi::SiteId;
 use parking_lot::{Condvar, Mutex};
 
 use crate::call::Call;
+use crate::lane::Modules;
 
 const FREE: u8 = 0;
 const BUSY: u8 = 1;
@@ -30,16 +31,16 @@ impl Drop for Job {
 /// Free, busy with one call, or closed for good.
 pub(crate) struct Counter {
     state: AtomicU8,
-    accepts: Vec<bool>,
+    modules: Arc<Modules>,
     handed: Mutex<Option<Job>>,
     bell: Condvar,
 }
 
 impl Counter {
-    pub(crate) fn new(accepts: Vec<bool>) -> Self {
+    pub(crate) fn new(modules: Arc<Modules>) -> Self {
         Self {
             state: AtomicU8::new(FREE),
-            accepts,
+            modules,
             handed: Mutex::new(None),
             bell: Condvar::new(),
         }
@@ -47,7 +48,7 @@ impl Counter {
 
     /// Whether the device has code for a site.
     pub(crate) fn accepts(&self, site: SiteId) -> bool {
-        self.accepts.get(site.0 as usize).copied().unwrap_or(false)
+        self.modules.get(site).is_some()
     }
 
     /// Hands in a range of a call; false if the lane is busy, closed, or has no code for it.

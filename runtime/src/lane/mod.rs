@@ -5,6 +5,7 @@ mod buffers;
 mod chunk;
 mod counter;
 mod job;
+mod modules;
 mod progress;
 
 use std::sync::Arc;
@@ -13,9 +14,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use hotsled_abi::Generation;
-use hotsled_link::{DeviceInfo, Health, LinkError, ModuleId, Queue};
+use hotsled_link::{DeviceInfo, Health, LinkError, Queue};
 
 pub(crate) use counter::Counter;
+pub(crate) use modules::Modules;
 pub(crate) use progress::Progress;
 
 use buffers::Buffers;
@@ -32,8 +34,8 @@ pub(crate) struct LaneSetup {
     pub generation: Generation,
     pub queue: Queue,
     pub info: DeviceInfo,
-    /// Lowered modules by site; `None` stays on the CPU.
-    pub modules: Vec<Option<ModuleId>>,
+    /// What the device has lowered.
+    pub modules: Arc<Modules>,
     /// Longest wait for one chunk.
     pub chunk_limit: Duration,
     /// Called by the lane when it finds the link down.
@@ -55,8 +57,7 @@ impl Lane {
     /// When the device does not answer.
     pub(crate) fn start(mut setup: LaneSetup) -> Result<Self, LinkError> {
         let round_trip = measure(&mut setup.queue)?;
-        let accepts = setup.modules.iter().map(Option::is_some).collect();
-        let counter = Arc::new(Counter::new(accepts));
+        let counter = Arc::new(Counter::new(setup.modules.clone()));
         let progress = Arc::new(Progress::new(round_trip));
         let health = setup.queue.health().clone();
         let worker = Worker {
@@ -134,7 +135,7 @@ fn measure(queue: &mut Queue) -> Result<Duration, LinkError> {
 struct Worker {
     queue: Queue,
     buffers: Buffers,
-    modules: Vec<Option<ModuleId>>,
+    modules: Arc<Modules>,
     info: DeviceInfo,
     chunk_limit: Duration,
     when_down: Box<dyn Fn() + Send>,
