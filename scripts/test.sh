@@ -49,6 +49,7 @@ need cc gcc
 need clang-19 clang-19
 need ld.lld lld
 need mold mold
+need ld.gold binutils
 need gdb gdb
 need spirv-val spirv-tools
 need_file /usr/lib/x86_64-linux-gnu/libvulkan.so.1 libvulkan1

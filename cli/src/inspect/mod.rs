@@ -7,7 +7,7 @@ mod show;
 
 use std::path::Path;
 
-use hotsled_abi::{ENTRY_STRIDE, SITE_ROW_LEN, SITES_SECTION, SiteRow, TEXT_SECTION};
+use hotsled_abi::{ENTRY_STRIDE, INT3, SITE_ROW_LEN, SITES_SECTION, SiteRow, TEXT_SECTION};
 
 pub use error::{Fault, FileError};
 use image::{Image, Table};
@@ -73,11 +73,15 @@ fn overlaps(sleds: &[(u64, usize)]) -> impl Iterator<Item = Fault> {
     })
 }
 
-/// Entries that no row leads to.
+/// Entries that no row leads to. Where all is breakpoints there is no entry but padding.
 fn unlisted(text: &Table<'_>, sleds: &[(u64, usize)]) -> impl Iterator<Item = Fault> {
-    let entries = 0..text.bytes.len() / ENTRY_STRIDE;
+    let (entries, _) = text.bytes.as_chunks::<ENTRY_STRIDE>();
+    let entries = entries.iter().enumerate();
+    let written = entries.filter(|(_, bytes)| **bytes != [INT3; ENTRY_STRIDE]);
     let address = |entry: usize| text.address.wrapping_add((entry * ENTRY_STRIDE) as u64);
     let unknown = |address: &u64| sleds.binary_search_by_key(address, |s| s.0).is_err();
-    let found = entries.map(address).filter(unknown);
+    let found = written
+        .map(move |(entry, _)| address(entry))
+        .filter(unknown);
     found.map(|address| Fault::NoRow { address })
 }
