@@ -36,6 +36,11 @@ struct Alias {
 }
 
 impl Alias {
+    /// First address behind the text.
+    fn end(&self) -> u64 {
+        self.text + self.len.bytes() as u64
+    }
+
     /// Forks leave its text alone from now on. View and pages stay mapped, a leak of addresses and of the
     /// memory of an object that was unloaded.
     fn give_up(&self) {
@@ -53,16 +58,19 @@ pub(crate) struct Aliases(Vec<&'static Alias>);
 impl Aliases {
     /// How the site at `address` is reached.
     pub(crate) fn home(&self, address: SiteAddr) -> Home {
+        self.home_and_end(address).0
+    }
+
+    /// How the site at `address` is reached, and the address from which on that may be otherwise.
+    pub(crate) fn home_and_end(&self, address: SiteAddr) -> (Home, u64) {
         let above = self.0.partition_point(|a| a.text <= address.get());
-        let Some(number) = above.checked_sub(1) else {
-            return Home::Private;
-        };
-        let alias = self.0[number];
-        if address.get() - alias.text < alias.len.bytes() as u64 {
-            Home::Alias(number)
-        } else {
-            Home::Private
+        if let Some(number) = above.checked_sub(1)
+            && address.get() < self.0[number].end()
+        {
+            return (Home::Alias(number), self.0[number].end());
         }
+        let next = self.0.get(above).map_or(u64::MAX, |a| a.text);
+        (Home::Private, next)
     }
 
     /// Whether there are none.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use hotsled_abi::SiteId;
 
 use crate::Refusal;
-use crate::plan::{Edit, Plan, Span};
+use crate::image::Image;
+use crate::plan::{Edit, Plan, Span, State};
 use crate::sites::Word;
 
 /// A plan under way: sites that hold what they should not are struck out, the others go on.
@@ -13,6 +14,8 @@ use crate::sites::Word;
 pub(crate) struct Batch<'p> {
     pub plan: &'p Plan,
     alive: Vec<bool>,
+    /// What spans of private pages are known to hold, by their number; empty ones for the others.
+    pub images: Vec<Image>,
     pub refused: Vec<Refusal>,
     /// Time spent on comparing alone.
     pub verify: Duration,
@@ -23,6 +26,7 @@ impl<'p> Batch<'p> {
         Self {
             plan,
             alive: vec![true; plan.edits.len()],
+            images: vec![Image::default(); plan.spans.len()],
             refused: Vec::new(),
             verify: Duration::ZERO,
         }
@@ -33,7 +37,7 @@ impl<'p> Batch<'p> {
     pub(crate) fn sift(
         &mut self,
         span: &Span,
-        expected: impl Fn(&Edit) -> Word,
+        expected: State,
         mut look: impl FnMut(&Edit) -> Word,
     ) -> bool {
         let edits = &self.plan.edits[span.edits.clone()];
@@ -42,7 +46,7 @@ impl<'p> Batch<'p> {
             if !*alive {
                 continue;
             }
-            let (expected, found) = (expected(edit), look(edit));
+            let (expected, found) = (edit.word(expected), look(edit));
             if found == expected {
                 any = true;
             } else {
@@ -61,6 +65,15 @@ impl<'p> Batch<'p> {
         result
     }
 
+    /// The edits of a span that are still part of the session.
+    pub(crate) fn living_in(&self, span: &Span) -> impl Iterator<Item = &'p Edit> {
+        let edits = self.plan.edits[span.edits.clone()].iter();
+        let alive = &self.alive[span.edits.clone()];
+        edits
+            .zip(alive)
+            .filter_map(|(e, &alive)| alive.then_some(e))
+    }
+
     /// Every edit, and whether it is still part of the session.
     pub(crate) fn edits(&self) -> impl Iterator<Item = (&'p Edit, bool)> {
         self.plan.edits.iter().zip(self.alive.iter().copied())
@@ -68,13 +81,11 @@ impl<'p> Batch<'p> {
 
     /// The sites that are left.
     pub(crate) fn living(&self) -> Vec<SiteId> {
-        let mut living = Vec::with_capacity(self.alive.len() - self.refused.len());
-        living.extend(
-            self.edits()
-                .filter(|(_, alive)| *alive)
-                .map(|(e, _)| e.site),
-        );
-        living
+        if self.refused.is_empty() {
+            return self.plan.edits.iter().map(|e| e.site).collect();
+        }
+        let living = self.edits().filter(|(_, alive)| *alive);
+        living.map(|(e, _)| e.site).collect()
     }
 }
 

@@ -51,6 +51,7 @@ mod batch;
 mod checks;
 mod cpu;
 mod error;
+mod image;
 mod machine;
 #[cfg(test)]
 mod model;

@@ -1,16 +1,15 @@
 //! This process as a machine: its text by either write path, and its cores.
 
-use std::cell::RefCell;
 use std::io;
 
-use hotsled_abi::SLED_LEN;
 use hotsled_sys::membarrier::Barriers;
 use hotsled_sys::procmem::ProcMem;
 
 use crate::PatchError;
 use crate::alias::{Aliases, Writable};
 use crate::batch::Batch;
-use crate::plan::{Edit, Home, Plan, Span};
+use crate::image::Image;
+use crate::plan::{Edit, Home, Plan, Span, State};
 use crate::protocol::Machine;
 use crate::sites::Word;
 
@@ -20,8 +19,6 @@ pub(crate) struct Own {
     /// Writable views by number of their alias; only those that the plan needs.
     views: Vec<Option<Writable>>,
     barriers: Barriers,
-    /// Bytes of the span in hand, kept from span to span.
-    image: RefCell<Vec<u8>>,
 }
 
 impl Own {
@@ -52,7 +49,6 @@ impl Own {
             mem,
             views,
             barriers,
-            image: RefCell::default(),
         })
     }
 
@@ -63,26 +59,27 @@ impl Own {
     /// Memory that is not mapped.
     pub(crate) fn verify(&self, batch: &mut Batch<'_>) -> Result<(), PatchError> {
         let plan = batch.plan;
-        for span in &plan.spans {
-            let (start, len) = batch.plan.extent(span);
-            if let (Home::Private, Some(mem)) = (span.home, &self.mem) {
-                let mut image = self.image.borrow_mut();
-                image.resize(len, 0);
-                mem.read(start, &mut image)
-                    .map_err(|source| PatchError::Unmapped { start, len, source })?;
-                batch.sift(span, Edit::old, |e| word(&image, e, start));
-            } else {
-                self.compare_span(batch, span, &Edit::old);
-            }
+        for (number, span) in plan.spans.iter().enumerate() {
+            let Home::Private = span.home else {
+                self.compare_span(batch, number, State::Old);
+                continue;
+            };
+            let (start, len) = plan.extent(span);
+            let image = Image::read(start, len, |at, bytes| self.mem().read(at, bytes))
+                .map_err(|source| PatchError::Unmapped { start, len, source })?;
+            batch.images[number] = sifted(batch, span, image, State::Old);
         }
         Ok(())
     }
 
-    fn compare_span(&self, batch: &mut Batch<'_>, span: &Span, held: &impl Fn(&Edit) -> Word) {
+    fn compare_span(&self, batch: &mut Batch<'_>, number: usize, held: State) {
+        let span = &batch.plan.spans[number];
         match span.home {
+            // SAFETY: adopted sleds stay mapped, and less than a page lies between two of a span.
+            Home::Private if unsafe { batch.images[number].proves(held) } => true,
             // SAFETY: an adopted sled stays mapped and readable.
             Home::Private => batch.sift(span, held, |e| unsafe { live(e) }),
-            Home::Alias(number) => batch.sift(span, held, |e| self.view(number).load(e.address)),
+            Home::Alias(alias) => batch.sift(span, held, |e| self.view(alias).load(e.address)),
         };
     }
 
@@ -90,35 +87,48 @@ impl Own {
         self.views[alias].as_ref().expect("opened for the plan")
     }
 
-    /// Copies the span, changes the copy where it is as it should be, and writes it back whole.
+    fn mem(&self) -> &ProcMem {
+        self.mem.as_ref().expect("opened for the plan")
+    }
+
+    /// Compares the span, changes its image where the sites are as they should be, and writes that whole.
     fn exchange_private(
         &self,
         batch: &mut Batch<'_>,
-        span: &Span,
-        old: &impl Fn(&Edit) -> Word,
-        new: &impl Fn(&Edit) -> Word,
+        number: usize,
+        from: State,
+        to: State,
     ) -> io::Result<()> {
-        let (start, len) = batch.plan.extent(span);
-        let mut image = self.image.borrow_mut();
-        image.resize(len, 0);
-        let any = batch.verifying(|batch| {
-            // SAFETY: adopted sleds stay mapped, and less than a page lies between two of a span.
-            unsafe { std::ptr::copy(start as *const u8, image.as_mut_ptr(), len) };
-            batch.sift(span, old, |e| {
-                let found = word(&image, e, start);
-                if found == old(e) {
-                    put(&mut image, e, start, new(e));
-                }
-                found
-            })
-        });
-        match &self.mem {
+        let span = &batch.plan.spans[number];
+        let known = std::mem::take(&mut batch.images[number]);
+        let mut image = batch.verifying(|batch| up_to_date(batch, span, known, from));
+        let any = image.put(batch.living_in(span), to);
+        let written = match any {
             // SAFETY: the protocols' steps keep every visible state valid code, and what lies between
             // the sites is written as it was.
-            Some(mem) if any => unsafe { mem.write(start, &image) },
-            _ => Ok(()),
-        }
+            true => unsafe { self.mem().write(image.start(), image.bytes()) },
+            false => Ok(()),
+        };
+        batch.images[number] = image;
+        written
     }
+}
+
+/// The span as it is; the sites that are not as they should be are struck out.
+fn up_to_date(batch: &mut Batch<'_>, span: &Span, known: Image, state: State) -> Image {
+    // SAFETY: adopted sleds stay mapped, and less than a page lies between two of a span.
+    if unsafe { known.proves(state) } {
+        return known;
+    }
+    let (start, len) = batch.plan.extent(span);
+    // SAFETY: as above.
+    let found = unsafe { Image::copy(start, len) };
+    sifted(batch, span, found, state)
+}
+
+fn sifted(batch: &mut Batch<'_>, span: &Span, image: Image, state: State) -> Image {
+    batch.sift(span, state, |e| image.word(e));
+    image.sifted(state)
 }
 
 /// Writes the first byte of a function that never runs over itself through `/proc/self/mem`, and looks
@@ -149,29 +159,24 @@ extern "C" fn never_run() -> u64 {
 }
 
 impl Machine for Own {
-    fn compare(&self, batch: &mut Batch<'_>, held: impl Fn(&Edit) -> Word) -> io::Result<()> {
-        let plan = batch.plan;
-        for span in &plan.spans {
-            self.compare_span(batch, span, &held);
+    fn compare(&self, batch: &mut Batch<'_>, held: State) -> io::Result<()> {
+        for number in 0..batch.plan.spans.len() {
+            self.compare_span(batch, number, held);
         }
         Ok(())
     }
 
-    fn exchange(
-        &self,
-        batch: &mut Batch<'_>,
-        old: impl Fn(&Edit) -> Word,
-        new: impl Fn(&Edit) -> Word,
-    ) -> io::Result<()> {
+    fn exchange(&self, batch: &mut Batch<'_>, from: State, to: State) -> io::Result<()> {
         let (plan, mut result) = (batch.plan, Ok(()));
-        for span in &plan.spans {
+        for (number, span) in plan.spans.iter().enumerate() {
             match span.home {
                 Home::Private => {
-                    result = result.and(self.exchange_private(batch, span, &old, &new));
+                    result = result.and(self.exchange_private(batch, number, from, to));
                 }
-                Home::Alias(number) => {
-                    let view = self.view(number);
-                    batch.sift(span, &old, |e| view.exchange(e.address, old(e), new(e)));
+                Home::Alias(alias) => {
+                    let view = self.view(alias);
+                    let exchange = |e: &Edit| view.exchange(e.address, e.word(from), e.word(to));
+                    batch.sift(span, from, exchange);
                 }
             }
         }
@@ -190,12 +195,87 @@ unsafe fn live(edit: &Edit) -> Word {
     unsafe { std::ptr::read_volatile(edit.address.get() as *const Word) }
 }
 
-fn word(image: &[u8], edit: &Edit, start: u64) -> Word {
-    let at = (edit.address.get() - start) as usize;
-    image[at..at + SLED_LEN].try_into().expect("a whole sled")
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Want;
+    use crate::sites::Site;
+    use crate::testing::{NEW, OLD};
+    use hotsled_abi::SiteId;
 
-fn put(image: &mut [u8], edit: &Edit, start: u64, word: Word) {
-    let at = (edit.address.get() - start) as usize;
-    image[at..at + SLED_LEN].copy_from_slice(&word);
+    const FOREIGN: Word = [0x55; 8];
+
+    /// Three idle sites with a word after each, in memory of this process; leaked.
+    struct Text(*mut [Word; 6]);
+
+    impl Text {
+        fn new() -> Self {
+            Self(Box::into_raw(Box::new([OLD; 6])))
+        }
+
+        fn at(&self, word: usize) -> *mut Word {
+            self.0.cast::<Word>().wrapping_add(word)
+        }
+
+        fn poke(&self, at: usize, word: Word) {
+            // SAFETY: within the text, which only this thread touches.
+            unsafe { self.at(at).write_volatile(word) };
+        }
+
+        fn holds(&self) -> [Word; 6] {
+            // SAFETY: as above.
+            unsafe { self.0.read_volatile() }
+        }
+
+        fn plan(&self) -> Plan {
+            let edit = |n: u32| {
+                let place = Site::pretended(self.at(2 * n as usize) as u64);
+                Edit::new(SiteId(n), place, Want::Jump)
+            };
+            Plan::new((0..3).map(edit).collect(), |_| (Home::Private, u64::MAX))
+        }
+    }
+
+    /// Switches all that it may, and has `word` written somewhere before the exchange of a number.
+    fn switch(text: &Text, poke: (usize, usize, Word)) -> Vec<SiteId> {
+        let plan = text.plan();
+        let barriers = Barriers::register().unwrap();
+        let machine = Own::open(&plan, &Aliases::default(), barriers).unwrap();
+        let mut batch = Batch::new(&plan);
+        machine.verify(&mut batch).unwrap();
+        let states = [
+            State::Old,
+            State::TrappingOld,
+            State::TrappingNew,
+            State::New,
+        ];
+        for (number, step) in states.windows(2).enumerate() {
+            if number == poke.0 {
+                text.poke(poke.1, poke.2);
+            }
+            machine.exchange(&mut batch, step[0], step[1]).unwrap();
+        }
+        machine.compare(&mut batch, State::New).unwrap();
+        batch.living()
+    }
+
+    #[test]
+    fn a_site_that_changed_since_the_last_look_is_left_alone() {
+        for number in 0..3 {
+            let text = Text::new();
+            let switched = switch(&text, (number, 2, FOREIGN));
+            assert_eq!(switched, [SiteId(0), SiteId(2)], "exchange {number}");
+            assert_eq!(text.holds(), [NEW, OLD, FOREIGN, OLD, NEW, OLD]);
+        }
+    }
+
+    #[test]
+    fn what_others_write_between_sites_stays() {
+        for number in 0..3 {
+            let text = Text::new();
+            let switched = switch(&text, (number, 3, FOREIGN));
+            assert_eq!(switched.len(), 3, "exchange {number}");
+            assert_eq!(text.holds(), [NEW, OLD, NEW, FOREIGN, NEW, OLD]);
+        }
+    }
 }

@@ -52,9 +52,9 @@ struct State {
 impl State {
     fn plan(&self, edits: Vec<Edit>) -> Plan {
         if self.aliases.is_empty() {
-            return Plan::new(edits, |_| Home::Private);
+            return Plan::new(edits, |_| (Home::Private, u64::MAX));
         }
-        Plan::new(edits, |address| self.aliases.home(address))
+        Plan::new(edits, |address| self.aliases.home_and_end(address))
     }
 }
 

@@ -8,14 +8,25 @@ use hotsled_sys::page::PAGE;
 use crate::sites::{Site, Sites, Word};
 use crate::{PatchError, Want};
 
+/// What a site holds on its way from one instruction to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// What it held before.
+    Old,
+    /// The old bytes with a breakpoint in front.
+    TrappingOld,
+    /// The new bytes with a breakpoint in front.
+    TrappingNew,
+    /// What it shall hold.
+    New,
+}
+
 /// One site's change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edit {
     pub address: SiteAddr,
-    /// Its eight bytes when it is idle.
-    idle: Word,
-    /// Its eight bytes when it jumps.
-    jump: Word,
+    /// Its eight bytes before and after, as numbers: a session looks at them many times.
+    words: [u64; 2],
     pub place: &'static Site,
     pub site: SiteId,
     pub wants: Want,
@@ -26,53 +37,31 @@ impl Edit {
     pub(crate) fn new(site: SiteId, place: &'static Site, wants: Want) -> Self {
         Self {
             address: place.sled,
-            idle: place.word(Want::Idle),
-            jump: place.word(Want::Jump),
+            words: [wants.other(), wants].map(|w| u64::from_le_bytes(place.word(w))),
             place,
             site,
             wants,
         }
     }
 
-    /// Bytes it must hold now.
-    pub(crate) fn old(&self) -> Word {
-        self.word(self.wanted())
-    }
-
-    /// Bytes it will hold.
-    pub(crate) fn new_word(&self) -> Word {
-        self.word(self.wants)
-    }
-
-    /// The old bytes with a breakpoint in front.
-    pub(crate) fn trapping_old(&self) -> Word {
-        trapping(self.old())
-    }
-
-    /// The new bytes with a breakpoint in front.
-    pub(crate) fn trapping_new(&self) -> Word {
-        trapping(self.new_word())
+    /// Its eight bytes in a state.
+    pub(crate) fn word(&self, state: State) -> Word {
+        let new = matches!(state, State::TrappingNew | State::New);
+        let traps = matches!(state, State::TrappingOld | State::TrappingNew);
+        let word = self.words[usize::from(new)];
+        let word = if traps { trapping(word) } else { word };
+        word.to_le_bytes()
     }
 
     /// What the site did before.
     pub(crate) fn wanted(&self) -> Want {
-        match self.wants {
-            Want::Idle => Want::Jump,
-            Want::Jump => Want::Idle,
-        }
-    }
-
-    fn word(&self, want: Want) -> Word {
-        match want {
-            Want::Idle => self.idle,
-            Want::Jump => self.jump,
-        }
+        self.wants.other()
     }
 }
 
-fn trapping(mut bytes: Word) -> Word {
-    bytes[0] = INT3;
-    bytes
+/// A breakpoint in front, which is the lowest byte.
+fn trapping(word: u64) -> u64 {
+    word & !0xff | INT3 as u64
 }
 
 /// How a site's memory is reached.
@@ -104,27 +93,21 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Sorts and groups edits.
-    pub(crate) fn new(mut edits: Vec<Edit>, home: impl Fn(SiteAddr) -> Home) -> Self {
+    /// Sorts and groups edits, given the home of an address and where that ends.
+    pub(crate) fn new(mut edits: Vec<Edit>, home: impl Fn(SiteAddr) -> (Home, u64)) -> Self {
         if !edits.is_sorted_by_key(|e| e.address) {
             edits.sort_unstable_by_key(|e| e.address);
         }
         let mut spans: Vec<Span> = Vec::new();
-        let (mut start, mut last) = (0, 0);
-        for (at, address) in edits.iter().map(|e| e.address).enumerate() {
-            let (home, address) = (home(address), address.get());
-            let near = address - last < PAGE && address - start < LONGEST;
-            match spans.last_mut() {
-                Some(span) if near && span.home == home => span.edits.end = at + 1,
-                _ => {
-                    start = address;
-                    spans.push(Span {
-                        edits: at..at + 1,
-                        home,
-                    });
-                }
-            }
-            last = address;
+        let mut start = 0;
+        while let Some(first) = edits.get(start) {
+            let (home, end) = home(first.address);
+            let end = start + together(&edits[start..], end);
+            spans.push(Span {
+                edits: start..end,
+                home,
+            });
+            start = end;
         }
         Self { edits, spans }
     }
@@ -140,6 +123,19 @@ impl Plan {
     pub(crate) fn is_aliased(&self) -> bool {
         self.spans.iter().all(|s| s.home != Home::Private)
     }
+}
+
+/// How many of the edits, the first included, are one span in a home with this end.
+fn together(edits: &[Edit], end: u64) -> usize {
+    let end = end.min(edits[0].address.get().saturating_add(LONGEST));
+    let mut last = edits[0].address.get();
+    let apart = edits.iter().position(|edit| {
+        let address = edit.address.get();
+        let gap = address - last;
+        last = address;
+        gap >= PAGE || address >= end
+    });
+    apart.unwrap_or(edits.len())
 }
 
 /// Edits that bring sites to what they shall do, and the sites that do so already. Of a site that is named
@@ -184,8 +180,8 @@ mod tests {
         Edit::new(SiteId(0), Site::pretended(address), Want::Jump)
     }
 
-    fn private(_: SiteAddr) -> Home {
-        Home::Private
+    fn private(_: SiteAddr) -> (Home, u64) {
+        (Home::Private, u64::MAX)
     }
 
     #[test]
@@ -203,9 +199,9 @@ mod tests {
     fn a_span_never_reaches_into_another_home() {
         let home = |a: SiteAddr| {
             if a.get() < 0x2000 {
-                Home::Alias(0)
+                (Home::Alias(0), 0x2000)
             } else {
-                Home::Private
+                private(a)
             }
         };
         let plan = Plan::new(vec![edit(0x1ff0), edit(0x2000), edit(0x2010)], home);

@@ -4,22 +4,17 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
-use crate::plan::{Edit, Plan};
-use crate::sites::Word;
+use crate::plan::Plan;
+use crate::plan::State::{self, New, Old, TrappingNew, TrappingOld};
 use crate::{Mode, PatchError};
 
 /// The memory that holds the sites, and the cores that execute it.
 pub(crate) trait Machine {
-    /// Strikes out the sites of the batch that do not hold `held`.
-    fn compare(&self, batch: &mut Batch<'_>, held: impl Fn(&Edit) -> Word) -> io::Result<()>;
-    /// Puts `new` at every site of the batch that holds `old`, and strikes out the others. A failure does
-    /// not keep it from trying the rest.
-    fn exchange(
-        &self,
-        batch: &mut Batch<'_>,
-        old: impl Fn(&Edit) -> Word,
-        new: impl Fn(&Edit) -> Word,
-    ) -> io::Result<()>;
+    /// Strikes out the sites of the batch that are not in state `held`.
+    fn compare(&self, batch: &mut Batch<'_>, held: State) -> io::Result<()>;
+    /// Brings every site of the batch that is in state `from` to state `to`, and strikes out the others. A
+    /// failure does not keep it from trying the rest.
+    fn exchange(&self, batch: &mut Batch<'_>, from: State, to: State) -> io::Result<()>;
     /// Every core that runs this process serialises before this returns.
     fn sync_cores(&self) -> io::Result<()>;
 }
@@ -60,10 +55,10 @@ pub(crate) fn trap_and_rewrite(
 ) -> Result<Done, PatchError> {
     let mut run = Run::new(machine, mode);
     let mut undo = Undo::new(batch.plan, machine);
-    run.phase("trap", batch, Edit::old, Edit::trapping_old)?; // steps 1 and 2
-    run.phase("tail", batch, Edit::trapping_old, Edit::trapping_new)?; // steps 3 and 4
-    run.last_look(batch, Edit::trapping_new)?;
-    run.phase("head", batch, Edit::trapping_new, Edit::new_word)?; // steps 5 and 6
+    run.phase("trap", batch, Old, TrappingOld)?; // steps 1 and 2
+    run.phase("tail", batch, TrappingOld, TrappingNew)?; // steps 3 and 4
+    run.last_look(batch, TrappingNew)?;
+    run.phase("head", batch, TrappingNew, New)?; // steps 5 and 6
     undo.armed = false;
     drop(undo);
     run.read_back(batch) // step 7
@@ -88,7 +83,7 @@ pub(crate) fn store(
     let mut run = Run::new(machine, mode);
     let mut undo = Undo::new(batch.plan, machine);
     undo.whole_words = true;
-    run.phase("store", batch, Edit::old, Edit::new_word)?; // steps 1 and 2
+    run.phase("store", batch, Old, New)?; // steps 1 and 2
     if mode == Mode::AllOrNone {
         run.none_refused(batch)?;
     }
@@ -119,8 +114,8 @@ impl<'m, M: Machine> Run<'m, M> {
         &mut self,
         phase: &'static str,
         batch: &mut Batch<'_>,
-        from: impl Fn(&Edit) -> Word,
-        to: impl Fn(&Edit) -> Word,
+        from: State,
+        to: State,
     ) -> Result<(), PatchError> {
         let failed = |source| PatchError::Interrupted { phase, source };
         let (start, verified) = (Instant::now(), batch.verify);
@@ -133,11 +128,7 @@ impl<'m, M: Machine> Run<'m, M> {
     }
 
     /// All or none: the last moment at which none is still possible.
-    fn last_look(
-        &self,
-        batch: &mut Batch<'_>,
-        held: impl Fn(&Edit) -> Word,
-    ) -> Result<(), PatchError> {
+    fn last_look(&self, batch: &mut Batch<'_>, held: State) -> Result<(), PatchError> {
         if self.mode == Mode::WhatYouCan {
             return Ok(());
         }
@@ -153,7 +144,7 @@ impl<'m, M: Machine> Run<'m, M> {
     }
 
     fn read_back(self, batch: &mut Batch<'_>) -> Result<Done, PatchError> {
-        self.look("read back", batch, Edit::new_word)?;
+        self.look("read back", batch, New)?;
         Ok(self.done)
     }
 
@@ -161,7 +152,7 @@ impl<'m, M: Machine> Run<'m, M> {
         &self,
         phase: &'static str,
         batch: &mut Batch<'_>,
-        held: impl Fn(&Edit) -> Word,
+        held: State,
     ) -> Result<(), PatchError> {
         batch
             .verifying(|batch| self.machine.compare(batch, held))
@@ -191,7 +182,7 @@ impl<'p, 'm, M: Machine> Undo<'p, 'm, M> {
 
     /// Puts `to` where `from` is; failures are passed over, since the caller reports the cause. Whether every
     /// core knows of what was changed.
-    fn restore(&self, from: impl Fn(&Edit) -> Word, to: impl Fn(&Edit) -> Word) -> bool {
+    fn restore(&self, from: State, to: State) -> bool {
         let mut batch = Batch::new(self.plan);
         let _ = self.machine.exchange(&mut batch, from, to);
         let synced = self.machine.sync_cores().is_ok();
@@ -205,9 +196,9 @@ impl<M: Machine> Drop for Undo<'_, '_, M> {
             return;
         }
         if self.whole_words {
-            self.restore(Edit::new_word, Edit::old);
-        } else if self.restore(Edit::trapping_new, Edit::trapping_old) {
-            self.restore(Edit::trapping_old, Edit::old);
+            self.restore(New, Old);
+        } else if self.restore(TrappingNew, TrappingOld) {
+            self.restore(TrappingOld, Old);
         } // else a core might join an old head and a new tail: better leave the breakpoints
     }
 }
@@ -215,6 +206,7 @@ impl<M: Machine> Drop for Undo<'_, '_, M> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sites::Word;
     use crate::testing::{NEW, OLD, Pretend, plan};
     use hotsled_abi::SiteId;
     use std::panic::{AssertUnwindSafe, catch_unwind};

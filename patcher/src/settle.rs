@@ -1,7 +1,7 @@
 //! What the SIGTRAP handler is told before a session writes, and what stays true after it.
 
 use crate::batch::Batch;
-use crate::plan::{Edit, Plan};
+use crate::plan::{Plan, State};
 use crate::protocol::Machine;
 
 /// The wishes of a session, published. Unless the session ends well, dropping this makes every site's record
@@ -27,7 +27,9 @@ impl<'a, M: Machine> Settle<'a, M> {
 
     /// The session ended well: sites that were struck out are as before.
     pub(crate) fn with(mut self, batch: &Batch<'_>) {
-        record(batch);
+        if !batch.refused.is_empty() {
+            record(batch);
+        }
         self.ended = true;
     }
 }
@@ -46,7 +48,7 @@ impl<M: Machine> Drop for Settle<'_, M> {
             return;
         }
         let mut done = Batch::new(self.plan);
-        if self.machine.compare(&mut done, Edit::new_word).is_ok() {
+        if self.machine.compare(&mut done, State::New).is_ok() {
             record(&done);
         }
     }

@@ -16,6 +16,15 @@ pub enum Want {
     Jump = 1,
 }
 
+impl Want {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Idle => Self::Jump,
+            Self::Jump => Self::Idle,
+        }
+    }
+}
+
 /// Instead of a [`Want`]: the sled's object is unloaded.
 const FORGOTTEN: u8 = 2;
 
@@ -51,6 +60,8 @@ pub(crate) struct Site {
     pub sled: SiteAddr,
     pub target: TargetAddr,
     idle: Nop,
+    /// First bytes of its word when it jumps.
+    jump: [u8; JMP8_LEN],
     /// A [`Want`] or [`FORGOTTEN`]. Between sessions this is what memory holds; in a session it is what
     /// memory will hold, and a thread at a breakpoint goes where it says.
     want: AtomicU8,
@@ -72,9 +83,9 @@ impl Site {
             let len = idle.len;
             return Err(PatchError::Short { site: sled, len });
         }
-        if jmp_word(sled, target).is_none() {
+        let Some(jump) = jump(sled, target) else {
             return Err(PatchError::Reach { site: sled, target });
-        }
+        };
         // SAFETY: aligned and, says the caller, readable; volatile, since code may change under us.
         let found = unsafe { std::ptr::read_volatile(sled.get() as *const Word) };
         if found != idle.word {
@@ -84,6 +95,7 @@ impl Site {
             sled,
             target,
             idle,
+            jump,
             want: AtomicU8::new(Want::Idle as u8),
         })
     }
@@ -95,10 +107,13 @@ impl Site {
     /// A site for tests, which nobody looks at; leaked.
     #[cfg(test)]
     pub(crate) fn pretended(address: u64) -> &'static Self {
+        let sled = SiteAddr::new(address);
+        let target = TargetAddr::new(address.wrapping_sub(Self::PRETENDED_WAY));
         Box::leak(Box::new(Self {
-            sled: SiteAddr::new(address),
-            target: TargetAddr::new(address.wrapping_sub(Self::PRETENDED_WAY)),
+            sled,
+            target,
             idle: Nop::OWN,
+            jump: jump(sled, target).unwrap(),
             want: AtomicU8::new(Want::Idle as u8),
         }))
     }
@@ -121,15 +136,14 @@ impl Site {
     pub(crate) fn word(&self, want: Want) -> Word {
         match want {
             Want::Idle => self.idle.word,
-            Want::Jump => self.jump(),
+            Want::Jump => self.jumping(),
         }
     }
 
     /// What lies behind the jump stays as it is: it may be code.
-    fn jump(&self) -> Word {
-        let jump = jmp_word(self.sled, self.target).expect("checked when it was adopted");
+    fn jumping(&self) -> Word {
         let mut word = self.idle.word;
-        word[..JMP8_LEN].copy_from_slice(&jump.to_le_bytes()[..JMP8_LEN]);
+        word[..JMP8_LEN].copy_from_slice(&self.jump);
         word
     }
 
@@ -137,6 +151,12 @@ impl Site {
     pub(crate) fn after(&self) -> u64 {
         self.sled.get() + u64::from(self.idle.len)
     }
+}
+
+/// The jump alone, or `None` when it does not reach.
+fn jump(sled: SiteAddr, target: TargetAddr) -> Option<[u8; JMP8_LEN]> {
+    let word = jmp_word(sled, target)?.to_le_bytes();
+    word.first_chunk().copied()
 }
 
 /// The sites of one adoption, by ascending address, and the adoption before.

@@ -7,7 +7,7 @@ use hotsled_abi::{NOP8, SiteAddr, SiteId, TargetAddr, jmp_word};
 
 use crate::Want;
 use crate::batch::Batch;
-use crate::plan::{Edit, Home, Plan};
+use crate::plan::{Edit, Home, Plan, State};
 use crate::protocol::Machine;
 use crate::sites::{Site, Word};
 
@@ -61,28 +61,25 @@ pub(crate) fn plan(sites: u32) -> Plan {
         let place = Site::pretended(FIRST + STRIDE * u64::from(site));
         Edit::new(SiteId(site), place, Want::Jump)
     };
-    Plan::new((0..sites).map(edit).collect(), |_| Home::Private)
+    Plan::new((0..sites).map(edit).collect(), |_| {
+        (Home::Private, u64::MAX)
+    })
 }
 
 impl Machine for Pretend {
-    fn compare(&self, batch: &mut Batch<'_>, held: impl Fn(&Edit) -> Word) -> io::Result<()> {
+    fn compare(&self, batch: &mut Batch<'_>, held: State) -> io::Result<()> {
         let plan = batch.plan;
         for span in &plan.spans {
-            batch.sift(span, &held, |e| self.words.borrow()[Self::place(e)]);
+            batch.sift(span, held, |e| self.words.borrow()[Self::place(e)]);
         }
         Ok(())
     }
 
-    fn exchange(
-        &self,
-        batch: &mut Batch<'_>,
-        old: impl Fn(&Edit) -> Word,
-        new: impl Fn(&Edit) -> Word,
-    ) -> io::Result<()> {
+    fn exchange(&self, batch: &mut Batch<'_>, from: State, to: State) -> io::Result<()> {
         let (plan, mut result) = (batch.plan, Ok(()));
         for span in &plan.spans {
             let edit = &plan.edits[span.edits.start];
-            if !batch.sift(span, &old, |e| self.words.borrow()[Self::place(e)]) {
+            if !batch.sift(span, from, |e| self.words.borrow()[Self::place(e)]) {
                 continue;
             }
             self.writes.set(self.writes.get() + 1);
@@ -90,7 +87,7 @@ impl Machine for Pretend {
                 result = Err(io::Error::other("injected"));
                 continue;
             }
-            self.words.borrow_mut()[Self::place(edit)] = new(edit);
+            self.words.borrow_mut()[Self::place(edit)] = edit.word(to);
             self.log.borrow_mut().push("write");
         }
         result

@@ -2,6 +2,8 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::path::Path;
+use std::str::Utf8Error;
 
 /// A thread by number and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,20 +22,29 @@ pub struct Thread {
 /// When `/proc` cannot be read.
 pub fn blocking(signal: i32) -> io::Result<Vec<Thread>> {
     debug_assert!((1..32).contains(&signal), "stat shows the first 31 signals");
-    let (mut found, mut stat) = (Vec::new(), String::new());
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc/self/task")? {
-        stat.clear();
-        let path = entry?.path().join("stat");
+        let mut start = [0; START];
         // A thread that ended meanwhile blocks nothing.
-        let Ok(_) = File::open(path).and_then(|mut f| f.read_to_string(&mut stat)) else {
+        let Ok(stat) = start_of(&entry?.path().join("stat"), &mut start) else {
             continue;
         };
-        let (thread, blocked) = parse(&stat).ok_or_else(|| unknown(&stat))?;
+        let (thread, blocked) = parse(stat).ok_or_else(|| unknown(stat))?;
         if blocked >> (signal - 1) & 1 == 1 {
             found.push(thread);
         }
     }
     Ok(found)
+}
+
+/// More than the lines that are looked for can be away from a file's start.
+const START: usize = 1024;
+
+/// The start of a small file of `/proc`, in one read.
+fn start_of<'b>(path: &Path, buffer: &'b mut [u8; START]) -> io::Result<&'b str> {
+    let len = File::open(path)?.read(buffer)?;
+    let invalid = |e: Utf8Error| io::Error::new(io::ErrorKind::InvalidData, e);
+    std::str::from_utf8(&buffer[..len]).map_err(invalid)
 }
 
 fn unknown(stat: &str) -> io::Error {
@@ -73,8 +84,9 @@ pub fn count() -> io::Result<usize> {
 /// # Errors
 /// When `/proc` cannot be read.
 pub fn tracer() -> io::Result<Option<i32>> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    Ok(field(&status, "TracerPid:")
+    let mut start = [0; START];
+    let status = start_of(Path::new("/proc/self/status"), &mut start)?;
+    Ok(field(status, "TracerPid:")
         .and_then(|v| v.parse().ok())
         .filter(|&pid| pid != 0))
 }
