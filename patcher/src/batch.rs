@@ -51,7 +51,7 @@ impl<'p> Batch<'p> {
                 any = true;
             } else {
                 *alive = false;
-                self.refused.push(refusal(edit, expected, found));
+                strike(&mut self.refused, edit, expected, found);
             }
         }
         any
@@ -89,12 +89,14 @@ impl<'p> Batch<'p> {
     }
 }
 
+/// Apart, so that the loop over all sites has registers enough.
 #[cold]
-fn refusal(edit: &Edit, expected: Word, found: Word) -> Refusal {
-    Refusal {
+#[inline(never)]
+fn strike(refused: &mut Vec<Refusal>, edit: &Edit, expected: Word, found: Word) {
+    refused.push(Refusal {
         site: edit.site,
-        address: edit.address,
+        address: edit.address(),
         expected,
         found,
-    }
+    });
 }

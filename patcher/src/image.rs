@@ -1,7 +1,5 @@
 //! What memory is known to hold, so that it can be compared and written span by span.
 
-use std::io;
-
 use crate::plan::{Edit, State};
 use crate::sites::Word;
 
@@ -18,24 +16,6 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// What `read` finds in the `len` bytes from `start`.
-    ///
-    /// # Errors
-    /// Those of `read`.
-    pub(crate) fn read(
-        start: u64,
-        len: usize,
-        read: impl FnOnce(u64, &mut [u8]) -> io::Result<()>,
-    ) -> io::Result<Self> {
-        let mut bytes = vec![0; len];
-        read(start, &mut bytes)?;
-        Ok(Self {
-            start,
-            bytes,
-            state: None,
-        })
-    }
-
     /// What memory holds now.
     ///
     /// # Safety
@@ -70,22 +50,21 @@ impl Image {
 
     /// The word of a site.
     pub(crate) fn word(&self, edit: &Edit) -> Word {
-        let at = (edit.address.get() - self.start) as usize;
+        let at = (edit.address().get() - self.start) as usize;
         let word = self.bytes[at..].first_chunk();
         *word.expect("a whole sled")
     }
 
     /// Brings sites to a state, here alone; whether there are any.
     pub(crate) fn put<'e>(&mut self, sites: impl Iterator<Item = &'e Edit>, state: State) -> bool {
-        let mut any = false;
-        for edit in sites {
-            let at = (edit.address.get() - self.start) as usize;
-            let place = self.bytes[at..].first_chunk_mut();
+        let (start, bytes) = (self.start, &mut self.bytes[..]);
+        let put = |edit: &Edit| {
+            let at = (edit.address().get() - start) as usize;
+            let place = bytes[at..].first_chunk_mut();
             *place.expect("a whole sled") = edit.word(state);
-            any = true;
-        }
+        };
         self.state = Some(state);
-        any
+        sites.map(put).count() > 0
     }
 
     pub(crate) fn start(&self) -> u64 {

@@ -52,8 +52,8 @@ impl Own {
         })
     }
 
-    /// Strikes out the sites that do not hold their old word. The kernel does the reading, so that an
-    /// object that was unloaded without a word is an error and not a fault.
+    /// Strikes out the sites that do not hold their old word. The kernel looks first, so that an object that
+    /// was unloaded without a word is an error and not a fault.
     ///
     /// # Errors
     /// Memory that is not mapped.
@@ -65,11 +65,16 @@ impl Own {
                 continue;
             };
             let (start, len) = plan.extent(span);
-            let image = Image::read(start, len, |at, bytes| self.mem().read(at, bytes))
+            self.probe(start, len)
                 .map_err(|source| PatchError::Unmapped { start, len, source })?;
-            batch.images[number] = sifted(batch, span, image, State::Old);
+            batch.images[number] = up_to_date(batch, span, Image::default(), State::Old);
         }
         Ok(())
+    }
+
+    /// Whether the kernel can read the range.
+    fn probe(&self, start: u64, len: usize) -> io::Result<()> {
+        self.mem().read(start, &mut vec![0; len])
     }
 
     fn compare_span(&self, batch: &mut Batch<'_>, number: usize, held: State) {
@@ -79,7 +84,10 @@ impl Own {
             Home::Private if unsafe { batch.images[number].proves(held) } => true,
             // SAFETY: an adopted sled stays mapped and readable.
             Home::Private => batch.sift(span, held, |e| unsafe { live(e) }),
-            Home::Alias(alias) => batch.sift(span, held, |e| self.view(alias).load(e.address)),
+            Home::Alias(alias) => {
+                let view = self.view(alias);
+                batch.sift(span, held, |e| view.load(e.address()))
+            }
         };
     }
 
@@ -123,12 +131,8 @@ fn up_to_date(batch: &mut Batch<'_>, span: &Span, known: Image, state: State) ->
     let (start, len) = batch.plan.extent(span);
     // SAFETY: as above.
     let found = unsafe { Image::copy(start, len) };
-    sifted(batch, span, found, state)
-}
-
-fn sifted(batch: &mut Batch<'_>, span: &Span, image: Image, state: State) -> Image {
-    batch.sift(span, state, |e| image.word(e));
-    image.sifted(state)
+    batch.sift(span, state, |e| found.word(e));
+    found.sifted(state)
 }
 
 /// Writes the first byte of a function that never runs over itself through `/proc/self/mem`, and looks
@@ -175,8 +179,9 @@ impl Machine for Own {
                 }
                 Home::Alias(alias) => {
                     let view = self.view(alias);
-                    let exchange = |e: &Edit| view.exchange(e.address, e.word(from), e.word(to));
-                    batch.sift(span, from, exchange);
+                    batch.sift(span, from, move |e| {
+                        view.exchange(e.address(), e.word(from), e.word(to))
+                    });
                 }
             }
         }
@@ -192,7 +197,8 @@ impl Machine for Own {
 /// The edit's sled is mapped and readable.
 unsafe fn live(edit: &Edit) -> Word {
     // SAFETY: aligned, and as the caller says; volatile, since code may change under us.
-    unsafe { std::ptr::read_volatile(edit.address.get() as *const Word) }
+    let word = unsafe { std::ptr::read_volatile(edit.address().get() as *const u64) };
+    word.to_le_bytes()
 }
 
 #[cfg(test)]

@@ -214,7 +214,7 @@ impl Patcher {
                 })
             }
             Err(why) if self.may_store() && self.may_alias() => {
-                let sleds = plan.edits.iter().map(|e| e.address);
+                let sleds = plan.edits.iter().map(|e| e.address());
                 // SAFETY: adopted sleds are text, and this is the one session, which has not written.
                 unsafe { state.aliases.cover(sleds) }.map_err(|_| why)?;
                 *plan = state.plan(std::mem::take(&mut plan.edits));

@@ -24,9 +24,6 @@ pub(crate) enum State {
 /// One site's change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Edit {
-    pub address: SiteAddr,
-    /// Its eight bytes before and after, as numbers: a session looks at them many times.
-    words: [u64; 2],
     pub place: &'static Site,
     pub site: SiteId,
     pub wants: Want,
@@ -35,33 +32,27 @@ pub(crate) struct Edit {
 impl Edit {
     /// A site that is to do the other thing.
     pub(crate) fn new(site: SiteId, place: &'static Site, wants: Want) -> Self {
-        Self {
-            address: place.sled,
-            words: [wants.other(), wants].map(|w| u64::from_le_bytes(place.word(w))),
-            place,
-            site,
-            wants,
-        }
+        Self { place, site, wants }
     }
 
-    /// Its eight bytes in a state.
+    /// Its sled.
+    pub(crate) fn address(&self) -> SiteAddr {
+        self.place.sled
+    }
+
+    /// Its eight bytes in a state. Without branches, since a session asks for every site's many times.
     pub(crate) fn word(&self, state: State) -> Word {
         let new = matches!(state, State::TrappingNew | State::New);
         let traps = matches!(state, State::TrappingOld | State::TrappingNew);
-        let word = self.words[usize::from(new)];
-        let word = if traps { trapping(word) } else { word };
-        word.to_le_bytes()
+        let word = u64::from_le_bytes(self.place.word(self.wants.other_unless(new)));
+        let first = if traps { 0xff } else { 0 };
+        (word & !first | u64::from(INT3) & first).to_le_bytes()
     }
 
     /// What the site did before.
     pub(crate) fn wanted(&self) -> Want {
-        self.wants.other()
+        self.wants.other_unless(false)
     }
-}
-
-/// A breakpoint in front, which is the lowest byte.
-fn trapping(word: u64) -> u64 {
-    word & !0xff | INT3 as u64
 }
 
 /// How a site's memory is reached.
@@ -95,13 +86,13 @@ pub(crate) struct Plan {
 impl Plan {
     /// Sorts and groups edits, given the home of an address and where that ends.
     pub(crate) fn new(mut edits: Vec<Edit>, home: impl Fn(SiteAddr) -> (Home, u64)) -> Self {
-        if !edits.is_sorted_by_key(|e| e.address) {
-            edits.sort_unstable_by_key(|e| e.address);
+        if !edits.is_sorted_by_key(|e| e.address()) {
+            edits.sort_unstable_by_key(|e| e.address());
         }
         let mut spans: Vec<Span> = Vec::new();
         let mut start = 0;
         while let Some(first) = edits.get(start) {
-            let (home, end) = home(first.address);
+            let (home, end) = home(first.address());
             let end = start + together(&edits[start..], end);
             spans.push(Span {
                 edits: start..end,
@@ -114,8 +105,8 @@ impl Plan {
 
     /// First address and length in bytes of a span.
     pub(crate) fn extent(&self, span: &Span) -> (u64, usize) {
-        let first = self.edits[span.edits.start].address.get();
-        let last = self.edits[span.edits.end - 1].address.get() + SLED_LEN as u64;
+        let first = self.edits[span.edits.start].address().get();
+        let last = self.edits[span.edits.end - 1].address().get() + SLED_LEN as u64;
         (first, (last - first) as usize)
     }
 
@@ -127,10 +118,10 @@ impl Plan {
 
 /// How many of the edits, the first included, are one span in a home with this end.
 fn together(edits: &[Edit], end: u64) -> usize {
-    let end = end.min(edits[0].address.get().saturating_add(LONGEST));
-    let mut last = edits[0].address.get();
+    let end = end.min(edits[0].address().get().saturating_add(LONGEST));
+    let mut last = edits[0].address().get();
     let apart = edits.iter().position(|edit| {
-        let address = edit.address.get();
+        let address = edit.address().get();
         let gap = address - last;
         last = address;
         gap >= PAGE || address >= end
@@ -219,11 +210,11 @@ mod tests {
             let plan = Plan::new(addresses.iter().rev().map(|a| edit(a * 16)).collect(), private);
             let covered: Vec<usize> = plan.spans.iter().flat_map(|s| s.edits.clone()).collect();
             prop_assert_eq!(covered, (0..plan.edits.len()).collect::<Vec<_>>());
-            prop_assert!(plan.edits.is_sorted_by_key(|e| e.address));
+            prop_assert!(plan.edits.is_sorted_by_key(|e| e.address()));
             for span in &plan.spans {
                 let (start, len) = plan.extent(span);
-                prop_assert!(plan.edits[span.edits.clone()].iter().all(|e| e.address.get() >= start
-                    && e.address.get() + 8 <= start + len as u64));
+                prop_assert!(plan.edits[span.edits.clone()].iter().all(|e| e.address().get() >= start
+                    && e.address().get() + 8 <= start + len as u64));
             }
         }
 

@@ -17,10 +17,11 @@ pub enum Want {
 }
 
 impl Want {
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Idle => Self::Jump,
-            Self::Jump => Self::Idle,
+    /// The same, or the other one.
+    pub(crate) fn other_unless(self, same: bool) -> Self {
+        match self as u8 ^ u8::from(!same) {
+            0 => Self::Idle,
+            _ => Self::Jump,
         }
     }
 }
@@ -58,10 +59,10 @@ impl Nop {
 #[derive(Debug)]
 pub(crate) struct Site {
     pub sled: SiteAddr,
-    pub target: TargetAddr,
-    idle: Nop,
-    /// First bytes of its word when it jumps.
-    jump: [u8; JMP8_LEN],
+    /// Its eight bytes when it is idle, and when it jumps.
+    words: [Word; 2],
+    /// Bytes of its nop.
+    nop_len: u8,
     /// A [`Want`] or [`FORGOTTEN`]. Between sessions this is what memory holds; in a session it is what
     /// memory will hold, and a thread at a breakpoint goes where it says.
     want: AtomicU8,
@@ -83,7 +84,7 @@ impl Site {
             let len = idle.len;
             return Err(PatchError::Short { site: sled, len });
         }
-        let Some(jump) = jump(sled, target) else {
+        let Some(jumping) = jumping(sled, target, idle.word) else {
             return Err(PatchError::Reach { site: sled, target });
         };
         // SAFETY: aligned and, says the caller, readable; volatile, since code may change under us.
@@ -93,9 +94,8 @@ impl Site {
         }
         Ok(Self {
             sled,
-            target,
-            idle,
-            jump,
+            words: [idle.word, jumping],
+            nop_len: idle.len,
             want: AtomicU8::new(Want::Idle as u8),
         })
     }
@@ -111,9 +111,8 @@ impl Site {
         let target = TargetAddr::new(address.wrapping_sub(Self::PRETENDED_WAY));
         Box::leak(Box::new(Self {
             sled,
-            target,
-            idle: Nop::OWN,
-            jump: jump(sled, target).unwrap(),
+            words: [NOP8, jumping(sled, target, NOP8).unwrap()],
+            nop_len: SLED_LEN as u8,
             want: AtomicU8::new(Want::Idle as u8),
         }))
     }
@@ -134,29 +133,30 @@ impl Site {
 
     /// Its eight bytes in a state.
     pub(crate) fn word(&self, want: Want) -> Word {
-        match want {
-            Want::Idle => self.idle.word,
-            Want::Jump => self.jumping(),
-        }
+        self.words[want as usize]
     }
 
-    /// What lies behind the jump stays as it is: it may be code.
-    fn jumping(&self) -> Word {
-        let mut word = self.idle.word;
-        word[..JMP8_LEN].copy_from_slice(&self.jump);
-        word
+    /// Where it jumps, as its jump says.
+    pub(crate) fn target(&self) -> TargetAddr {
+        let [_, a, b, c, d, ..] = self.words[Want::Jump as usize];
+        let way = i64::from(i32::from_le_bytes([a, b, c, d]));
+        let next = self.sled.get() + JMP8_LEN as u64;
+        TargetAddr::new(next.wrapping_add_signed(way))
     }
 
     /// Behind its nop.
     pub(crate) fn after(&self) -> u64 {
-        self.sled.get() + u64::from(self.idle.len)
+        self.sled.get() + u64::from(self.nop_len)
     }
 }
 
-/// The jump alone, or `None` when it does not reach.
-fn jump(sled: SiteAddr, target: TargetAddr) -> Option<[u8; JMP8_LEN]> {
-    let word = jmp_word(sled, target)?.to_le_bytes();
-    word.first_chunk().copied()
+/// The word of a site that jumps, or `None` when the jump does not reach. What lies behind it stays as it is
+/// when the site is idle: it may be code.
+fn jumping(sled: SiteAddr, target: TargetAddr, idle: Word) -> Option<Word> {
+    let mut word = idle;
+    let jump = jmp_word(sled, target)?.to_le_bytes();
+    word[..JMP8_LEN].copy_from_slice(&jump[..JMP8_LEN]);
+    Some(word)
 }
 
 /// The sites of one adoption, by ascending address, and the adoption before.

@@ -51,7 +51,7 @@ impl Pretend {
     }
 
     fn place(edit: &Edit) -> usize {
-        ((edit.address.get() - FIRST) / STRIDE) as usize
+        ((edit.address().get() - FIRST) / STRIDE) as usize
     }
 }
 

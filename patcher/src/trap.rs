@@ -55,7 +55,7 @@ pub(crate) fn installed() -> std::io::Result<(usize, bool)> {
 fn route(address: u64) -> Option<u64> {
     let site = sites::find(address)?;
     if site.want()? == Want::Jump && owner::is_here() {
-        Some(site.target.get())
+        Some(site.target().get())
     } else {
         Some(site.after())
     }
