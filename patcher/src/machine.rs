@@ -2,6 +2,7 @@
 
 use std::io;
 
+use hotsled_sys::map;
 use hotsled_sys::membarrier::Barriers;
 use hotsled_sys::procmem::ProcMem;
 
@@ -72,9 +73,10 @@ impl Own {
         Ok(())
     }
 
-    /// Whether the kernel can read the range.
+    /// Whether the kernel can read the range: it populates the pages, which is cheaper than copying them. A
+    /// kernel that cannot has to copy.
     fn probe(&self, start: u64, len: usize) -> io::Result<()> {
-        self.mem().read(start, &mut vec![0; len])
+        map::populate(start, len).or_else(|_| self.mem().read(start, &mut vec![0; len]))
     }
 
     fn compare_span(&self, batch: &mut Batch<'_>, number: usize, held: State) {
