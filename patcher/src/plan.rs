@@ -86,19 +86,12 @@ pub(crate) struct Plan {
 impl Plan {
     /// Sorts and groups edits, given the home of an address and where that ends.
     pub(crate) fn new(mut edits: Vec<Edit>, home: impl Fn(SiteAddr) -> (Home, u64)) -> Self {
-        if !edits.is_sorted_by_key(|e| e.address()) {
+        let mut spans = grouped(&edits, &home);
+        let ascends =
+            |s: &Span| edits[s.edits.start - 1].address() < edits[s.edits.start].address();
+        if !spans.iter().skip(1).all(ascends) {
             edits.sort_unstable_by_key(|e| e.address());
-        }
-        let mut spans: Vec<Span> = Vec::new();
-        let mut start = 0;
-        while let Some(first) = edits.get(start) {
-            let (home, end) = home(first.address());
-            let end = start + together(&edits[start..], end);
-            spans.push(Span {
-                edits: start..end,
-                home,
-            });
-            start = end;
+            spans = grouped(&edits, &home);
         }
         Self { edits, spans }
     }
@@ -116,13 +109,26 @@ impl Plan {
     }
 }
 
+/// Edits that follow each other as spans; inside a span they ascend.
+fn grouped(edits: &[Edit], home: impl Fn(SiteAddr) -> (Home, u64)) -> Vec<Span> {
+    let (mut spans, mut start) = (Vec::new(), 0);
+    while let Some(first) = edits.get(start) {
+        let (home, end) = home(first.address());
+        let end = start + together(&edits[start..], end);
+        let edits = start..end;
+        spans.push(Span { edits, home });
+        start = end;
+    }
+    spans
+}
+
 /// How many of the edits, the first included, are one span in a home with this end.
 fn together(edits: &[Edit], end: u64) -> usize {
     let end = end.min(edits[0].address().get().saturating_add(LONGEST));
     let mut last = edits[0].address().get();
     let apart = edits.iter().position(|edit| {
         let address = edit.address().get();
-        let gap = address - last;
+        let gap = address.wrapping_sub(last); // huge where they do not ascend
         last = address;
         gap >= PAGE || address >= end
     });
@@ -202,6 +208,13 @@ mod tests {
             .map(|s| (s.edits.clone(), s.home))
             .collect();
         assert_eq!(spans, [(0..1, Home::Alias(0)), (1..3, Home::Private)]);
+    }
+
+    #[test]
+    fn edits_are_sorted_whatever_their_order() {
+        let plan = Plan::new([0x1000, 0x1010, 0x1008].map(edit).to_vec(), private);
+        assert!(plan.edits.is_sorted_by_key(|e| e.address()));
+        assert_eq!(plan.spans.len(), 1);
     }
 
     proptest! {
