@@ -1,9 +1,9 @@
 //! Facts about this process's threads from `/proc/self`.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
-use std::str::Utf8Error;
 
 /// A thread by number and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub fn blocking(signal: i32) -> io::Result<Vec<Thread>> {
         let Ok(stat) = start_of(&entry?.path().join("stat"), &mut start) else {
             continue;
         };
-        let (thread, blocked) = parse(stat).ok_or_else(|| unknown(stat))?;
+        let (thread, blocked) = parse(&stat).ok_or_else(|| unknown(&stat))?;
         if blocked >> (signal - 1) & 1 == 1 {
             found.push(thread);
         }
@@ -40,17 +40,16 @@ pub fn blocking(signal: i32) -> io::Result<Vec<Thread>> {
 /// More than the lines that are looked for can be away from a file's start.
 const START: usize = 1024;
 
-/// The start of a small file of `/proc`, in one read.
-fn start_of<'b>(path: &Path, buffer: &'b mut [u8; START]) -> io::Result<&'b str> {
+/// The start of a small file of `/proc`, in one read; thread names may be any bytes.
+fn start_of<'b>(path: &Path, buffer: &'b mut [u8; START]) -> io::Result<Cow<'b, str>> {
     let len = File::open(path)?.read(buffer)?;
-    let invalid = |e: Utf8Error| io::Error::new(io::ErrorKind::InvalidData, e);
-    std::str::from_utf8(&buffer[..len]).map_err(invalid)
+    Ok(String::from_utf8_lossy(&buffer[..len]))
 }
 
-fn unknown(stat: &str) -> io::Error {
+fn unknown(text: &str) -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        format!("/proc/self/task: unknown form {stat:?}"),
+        format!("/proc/self: unknown form {text:?}"),
     )
 }
 
@@ -86,9 +85,9 @@ pub fn count() -> io::Result<usize> {
 pub fn tracer() -> io::Result<Option<i32>> {
     let mut start = [0; START];
     let status = start_of(Path::new("/proc/self/status"), &mut start)?;
-    Ok(field(status, "TracerPid:")
-        .and_then(|v| v.parse().ok())
-        .filter(|&pid| pid != 0))
+    let tracer = field(&status, "TracerPid:").and_then(|v| v.parse().ok());
+    let tracer = tracer.ok_or_else(|| unknown(&status))?;
+    Ok((tracer != 0).then_some(tracer))
 }
 
 fn field<'a>(status: &'a str, key: &str) -> Option<&'a str> {
