@@ -24,16 +24,14 @@ const BINS: usize = 256;
 const STRIDE: usize = 167;
 
 #[hotsled::section]
-fn histogram(data: &[u8], counts: &[AtomicU32], seen: &mut [u8]) {
-    for i in parallel(0..seen.len()) {
+fn histogram(data: &[u8], counts: &[AtomicU32]) {
+    for i in parallel(0..data.len()) {
         counts[data[i] as usize].fetch_add(1, Relaxed);
-        seen[i] = 1;
     }
 }
 
 struct Histogram {
     data: Vec<u8>,
-    seen: Vec<u8>,
     counts: Vec<u32>,
 }
 
@@ -41,7 +39,6 @@ impl Histogram {
     fn new(n: usize) -> Self {
         Self {
             data: (0..n).map(|i| (i * STRIDE) as u8).collect(),
-            seen: vec![0; n],
             counts: vec![0; BINS],
         }
     }
@@ -50,7 +47,7 @@ impl Histogram {
 impl Kernel for Histogram {
     fn section(&mut self) {
         let counts: Vec<_> = (0..BINS).map(|_| AtomicU32::new(0)).collect();
-        histogram(&self.data, &counts, &mut self.seen);
+        histogram(&self.data, &counts);
         self.counts = counts.into_iter().map(AtomicU32::into_inner).collect();
     }
 
