@@ -1,17 +1,18 @@
 //! The objects of the process that hold sections. `README.md` beside this file has states, steps and
 //! the argument why nothing of an unloaded object is ever used.
 
+mod claim;
 mod fault;
 mod read;
 mod table;
 
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use hotsled_abi::{CONTRACT_VERSION, EngineTable, EntryFn, Module};
+use hotsled_abi::{EntryFn, Module};
 use hotsled_sys::modules::{self, Changes, Module as Mapped};
 
+pub(crate) use claim::{claim, engine_of_another_copy};
 pub use fault::ObjectFault;
 
 use crate::cell::SectionCell;
@@ -82,64 +83,12 @@ fn prepare_thread() {
 /// The process whose objects these are; a fork of it registers nothing and takes none of the locks.
 static OWNER: AtomicI32 = AtomicI32::new(0);
 
+fn own() {
+    OWNER.store(hotsled_sys::pid(), Ordering::Release);
+}
+
 fn is_owner() -> bool {
     hotsled_sys::pid() == OWNER.load(Ordering::Acquire)
-}
-
-/// Makes this copy the one that runs the process's engine, for good.
-///
-/// # Errors
-/// Another copy is that one already; or this copy's object cannot be kept mapped.
-pub(crate) fn claim() -> Result<()> {
-    let own = modules::holding(&raw const MODULE as u64).expect("this code is loaded");
-    own.pin().map_err(Error::Memory)?;
-    modules::exclusive(|| {
-        if let Some((object, version)) = find_engine().map(|e| (e.object, e.version)) {
-            return Err(Error::EngineElsewhere { object, version });
-        }
-        let table = (&raw const table::TABLE).cast_mut();
-        MODULE.head.engine.store(table, Ordering::Release);
-        OWNER.store(hotsled_sys::pid(), Ordering::Release);
-        Ok(())
-    })
-}
-
-/// An engine that another copy runs.
-struct Elsewhere {
-    object: String,
-    version: u32,
-    table: *const EngineTable,
-}
-
-fn find_engine() -> Option<Elsewhere> {
-    let mut found = None;
-    modules::each(|object| {
-        found = engine_in(&object);
-        match found {
-            Some(_) => ControlFlow::Break(()),
-            None => ControlFlow::Continue(()),
-        }
-    });
-    found
-}
-
-fn engine_in(object: &Mapped) -> Option<Elsewhere> {
-    let noted = read::note(object).ok()??;
-    let head = noted.head().ok()?;
-    let table = head.engine.load(Ordering::Acquire).cast_const();
-    let other = !std::ptr::eq(head, &MODULE.head) && !table.is_null();
-    other.then(|| Elsewhere {
-        object: path(object),
-        version: head.version,
-        table,
-    })
-}
-
-/// The engine that this copy can join.
-pub(crate) fn engine_of_another_copy() -> Option<&'static EngineTable> {
-    let engine = find_engine().filter(|e| e.version == CONTRACT_VERSION)?;
-    // SAFETY: a copy of this contract published the table; its object is pinned, so it lives for ever.
-    unsafe { engine.table.as_ref() }
 }
 
 /// Tells `listener` of every change from now on.
