@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use hotsled::Engine;
-use kernels::{ALL, Entry, Target};
+use kernels::{ALL, Entry, Row, Target};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kernels");
@@ -11,7 +11,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_kernels");
 fn every_kernel_is_right(on: Target, engine: &Engine) {
     let device = on.plug(engine).unwrap();
     for entry in ALL {
-        let row = kernels::measure(entry, entry.small, on, engine);
+        let row = measured(entry, on, engine);
         assert!(row.ok, "{row:?}");
         assert!(row.exact || entry.tolerance > 0.0, "{row:?}");
         assert_eq!(row.device_share > 0.0, device.is_some(), "{row:?}");
@@ -19,6 +19,18 @@ fn every_kernel_is_right(on: Target, engine: &Engine) {
     if device.is_some() {
         engine.unplug(None).unwrap();
     }
+}
+
+/// At the first size from its small one on that repays the way to the device, on this machine as busy
+/// as it is.
+fn measured(entry: &'static Entry, on: Target, engine: &Engine) -> Row {
+    let mut rows = (0..4).map(|n| kernels::measure(entry, entry.small << n, on, engine));
+    let too_small = |row: &Row| row.note.as_ref().is_some_and(|n| n.contains("shorter"));
+    let first = rows.next().unwrap();
+    if !too_small(&first) {
+        return first;
+    }
+    rows.find(|row| !too_small(row)).unwrap_or(first)
 }
 
 fn every_kernel_stands_the_storm(engine: &Engine) {

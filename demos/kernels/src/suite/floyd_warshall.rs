@@ -12,7 +12,7 @@ pub const ENTRY: Entry = Entry {
     source: "PolyBench/C floyd-warshall; on a ring the way is the shorter of the two around it",
     counts: "stops",
     size: 384,
-    small: 64,
+    small: 128,
     tolerance: 0.0,
     new: |n| Box::new(Ways::new(n)),
 };
