@@ -75,7 +75,7 @@ step "licences, bans, sources" cargo deny check bans licenses sources
 # The debug programs that whole-system tests run by name.
 step "programs" cargo build --workspace
 step "device host without Vulkan" cargo check -p hotsled-device --no-default-features
-step "tests, import arrows among them" cargo test --workspace
+step "tests, import arrows among them" cargo test --workspace --no-fail-fast
 step "loom models" cargo test -p hotsled --lib model
 step "sections of a release binary" cargo test --release -p hotsled-cli --test inspect real_program
 step "torture, a minute" cargo run --release -p torture -- switch --seconds 60

@@ -33,7 +33,7 @@ impl Dice {
 
 /// Elements of every slice.
 pub const LEN: u64 = 24;
-/// Locals of each type.
+/// Locals of each type that the prelude makes, and as many of the body's own.
 const LOCALS: u16 = 3;
 const ACCUMULATORS: [Elem; 6] = [
     Elem::I32,
@@ -56,16 +56,16 @@ const NUMBERS: [Type; 6] = [
 /// A valid module.
 pub fn module(dice: &mut Dice) -> Valid {
     let mut make = Generator::new(dice);
-    let prelude = make.block(2);
+    let prelude = [make.start(), make.block(2)].concat();
     make.in_body = true;
-    let mut body = make.block(3);
+    let mut body = [make.start(), make.block(3)].concat();
     for own in make.owns() {
         let value = make.expr(make.elem(own).value_type(), 4);
         body.push(Stmt::Store(own, value));
     }
     let module = Module {
-        prelude: [make.start(), prelude].concat(),
-        body: [make.start(), body].concat(),
+        prelude,
+        body,
         ..make.module
     };
     validate(module).unwrap_or_else(|e| panic!("the generator made an invalid module: {e}"))
@@ -131,6 +131,13 @@ fn value(ty: Type, dice: &mut Dice) -> Value {
     }
 }
 
+/// The number of a type, among the prelude's or after them among the body's.
+fn numbered(ty: Type, of_body: bool) -> u16 {
+    let own = Type::ALL.iter().position(|t| *t == ty).expect("a type");
+    let before = if of_body { Type::ALL.len() } else { 0 };
+    (before + own) as u16
+}
+
 struct Generator<'a> {
     dice: &'a mut Dice,
     module: Module,
@@ -167,7 +174,7 @@ impl<'a> Generator<'a> {
             ty,
         };
         let mut locals = vec![local(Type::U64)];
-        for ty in Type::ALL {
+        for ty in Type::ALL.into_iter().chain(Type::ALL) {
             locals.extend((0..LOCALS).map(|_| local(ty)));
         }
         let array = |ty: &Type| Array {
@@ -179,7 +186,7 @@ impl<'a> Generator<'a> {
             name: "random".into(),
             params,
             locals,
-            arrays: Type::ALL.iter().map(array).collect(),
+            arrays: Type::ALL.iter().chain(&Type::ALL).map(array).collect(),
             prelude: vec![],
             index: INDEX,
             body: vec![],
@@ -194,18 +201,15 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Assigns every local and fills every array.
+    /// Assigns every local and fills every array of the prelude, or of the body.
     fn start(&mut self) -> Vec<Stmt> {
-        let locals = 1..self.module.locals.len() as u16;
-        let set = |n: u16| {
-            Stmt::Set(
-                LocalId(n),
-                self.constant(self.module.locals[usize::from(n)].ty),
-            )
-        };
-        let mut all: Vec<_> = locals.map(set).collect::<Vec<_>>();
-        for (n, ty) in Type::ALL.into_iter().enumerate() {
-            all.push(Stmt::Fill(ArrayId(n as u16), self.constant(ty)));
+        let mut all = Vec::new();
+        for ty in Type::ALL {
+            let first = self.first_local(ty, self.in_body);
+            for n in first..first + LOCALS {
+                all.push(Stmt::Set(LocalId(n), self.constant(ty)));
+            }
+            all.push(Stmt::Fill(self.own_array(ty), self.constant(ty)));
         }
         all
     }
@@ -221,9 +225,20 @@ impl<'a> Generator<'a> {
         kind.elem().expect("only slices are asked for")
     }
 
-    /// A local of a type.
+    fn first_local(&self, ty: Type, of_body: bool) -> u16 {
+        1 + LOCALS * numbered(ty, of_body)
+    }
+
+    /// A local of a type that may be assigned here: the body leaves the prelude's alone.
+    fn own_local(&mut self, ty: Type) -> LocalId {
+        let first = self.first_local(ty, self.in_body);
+        LocalId(first + self.dice.below(u64::from(LOCALS)) as u16)
+    }
+
+    /// A local of a type that may be read here.
     fn local(&mut self, ty: Type) -> LocalId {
-        let first = 1 + LOCALS * Type::ALL.iter().position(|t| *t == ty).expect("a type") as u16;
+        let of_body = self.in_body && !self.dice.one_in(3);
+        let first = self.first_local(ty, of_body);
         LocalId(first + self.dice.below(u64::from(LOCALS)) as u16)
     }
 
@@ -248,8 +263,8 @@ impl<'a> Generator<'a> {
             2 if depth > 0 => self.endless(depth),
             3 if self.loops > 0 => Stmt::If(self.expr(Type::Bool, 2), vec![Stmt::Break], vec![]),
             4 if self.loops > 0 => Stmt::If(self.expr(Type::Bool, 2), vec![Stmt::Continue], vec![]),
-            5 => Stmt::SetElement(self.array(ty), self.index(5, 2), self.expr(ty, 3)),
-            6 => Stmt::Fill(self.array(ty), self.expr(ty, 2)),
+            5 => Stmt::SetElement(self.own_array(ty), self.index(5, 2), self.expr(ty, 3)),
+            6 => Stmt::Fill(self.own_array(ty), self.expr(ty, 2)),
             8 if self.in_body => {
                 let n = self.dice.below(ACCUMULATORS.len() as u64) as usize;
                 let first = 2 * Elem::ALL.len() + Type::ALL.len();
@@ -267,21 +282,28 @@ impl<'a> Generator<'a> {
     }
 
     fn set(&mut self, ty: Type) -> Stmt {
-        let local = self.local(ty);
+        let local = self.own_local(ty);
         if self.held.contains(&local) {
-            return Stmt::Fill(self.array(ty), self.constant(ty));
+            return Stmt::Fill(self.own_array(ty), self.constant(ty));
         }
         Stmt::Set(local, self.expr(ty, 4))
     }
 
-    fn array(&self, ty: Type) -> ArrayId {
-        ArrayId(Type::ALL.iter().position(|t| *t == ty).expect("a type") as u16)
+    /// The array of a type that may be changed here.
+    fn own_array(&self, ty: Type) -> ArrayId {
+        ArrayId(numbered(ty, self.in_body))
+    }
+
+    /// An array of a type that may be read here.
+    fn array(&mut self, ty: Type) -> ArrayId {
+        let of_body = self.in_body && !self.dice.one_in(3);
+        ArrayId(numbered(ty, of_body))
     }
 
     /// A few turns from anywhere.
     fn counted(&mut self, depth: u32) -> Stmt {
         let ty = self.dice.pick(&NUMBERS[..4]);
-        let var = self.local(ty);
+        let var = self.own_local(ty);
         if self.held.contains(&var) {
             return self.set(Type::Bool);
         }
