@@ -1,6 +1,6 @@
 //! What a call costs on its way through each scheme, beside a direct call of the same body.
 //!
-//! `idle` calls end in [`body`], `active` ones in [`other`], which works as long. `section` is a section as
+//! `idle` calls end in `body`, `active` ones in `other`, which works as long. `section` is a section as
 //! users write it, by its sled and by its body; `hotsled` is the same sled with a target that we choose.
 
 use std::hint::black_box;

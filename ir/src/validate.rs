@@ -82,7 +82,7 @@ pub enum Invalid {
         /// Its name.
         name: String,
     },
-    /// An array without elements, or arrays larger than [`MAX_ARRAY_BYTES`] together.
+    /// An array without elements, or arrays larger than `MAX_ARRAY_BYTES` together.
     #[error("array {id} `{name}` has no elements, or the arrays exceed {MAX_ARRAY_BYTES} bytes")]
     ArraySize {
         /// Its number.

@@ -188,8 +188,7 @@ impl Manager {
         };
         let took = began.elapsed().as_secs_f64() * 1e3;
         let event = Event::new(EventKind::Plug, &name, generation).switched(report);
-        self.shared
-            .record(event.detail(format!("ready after {took:.1} ms")), lane);
+        self.tell(event.detail(format!("ready after {took:.1} ms")), lane);
         Ok(())
     }
 

@@ -49,7 +49,7 @@ impl Manager {
         presence.become_state(next);
         let event = Event::new(EventKind::Unplug, name, presence.generation).switched(report);
         let took = drained.as_ref().copied().unwrap_or(0.0);
-        self.shared.record(event.drained(took).detail(detail), lane);
+        self.tell(event.drained(took).detail(detail), lane);
         drained.map(drop)
     }
 
@@ -70,7 +70,7 @@ impl Manager {
             .switched(report)
             .drained(drained.unwrap_or(0.0))
             .detail(reason.to_string());
-        self.shared.record(event, lane);
+        self.tell(event, lane);
     }
 
     /// Steps 1 to 4 of [`Self::unplug_one`]; what the switch did and what the drain took.

@@ -16,6 +16,7 @@ use crate::config::{Config, PlugOptions};
 use crate::dispatch;
 use crate::error::{Error, Result};
 use crate::events::{Event, EventKind};
+use crate::lane::Progress;
 use crate::objects::Change;
 use crate::section;
 use crate::shared::{OFF, Shared};
@@ -206,6 +207,12 @@ impl Manager {
     pub(super) fn publish(&self) {
         self.shared
             .set_devices(self.presences.iter().map(Presence::status).collect());
+    }
+
+    /// Records what happened to a device, once status shows it: who waits for the event may look.
+    pub(super) fn tell(&self, event: Event, lane: Option<Arc<Progress>>) {
+        self.publish();
+        self.shared.record(event, lane);
     }
 
     /// Sections that some bound device accepts jump; the others idle.
