@@ -317,6 +317,8 @@ fn body(all: &[(usize, Param)]) -> TokenStream {
 
 fn unpack(n: usize, param: &Param) -> TokenStream {
     let n = Literal::usize_unsuffixed(n);
+    // SAFETY of what is emitted: slot `n` was made by the wrapper from this very parameter, which is
+    // borrowed until the call returns, and grains that live at the same time are disjoint.
     match param.kind {
         Kind::Scalar(ty) => scalar(&quote!(__slots[#n].word), ty),
         Kind::Input(elem) => {
