@@ -1,17 +1,21 @@
 //! Each filter's CPU path beside the same loops written with rayon.
 
+use std::hint::black_box;
 use std::time::Instant;
 
 use image_service::sections;
 
 use crate::row::{Cpu, Row, median};
-use crate::written::{self, HEIGHT, WIDTH};
+use crate::written::{self, Shape};
 
 const ROUNDS: usize = 21;
 const HALF: u32 = 15;
+const WIDTH: u32 = 1024;
+const HEIGHT: u32 = 1024;
 
 /// What the filters read.
 struct Input {
+    shape: Shape,
     pixels: Vec<u8>,
     taps: [f32; 17],
     cdf: Vec<u32>,
@@ -25,6 +29,11 @@ impl Input {
             .map(|i| (i % 256 + 1) * (WIDTH * HEIGHT / 256))
             .collect();
         Self {
+            // The compiler must not know: sections have it as arguments too.
+            shape: black_box(Shape {
+                width: WIDTH,
+                height: HEIGHT,
+            }),
             pixels: (0..WIDTH * HEIGHT * 3).map(noise).collect(),
             taps: [1.0 / 17.0; 17],
             least: vec![cdf[0]; 3],
@@ -60,50 +69,74 @@ const FILTERS: [(&str, Way, Way); 5] = [
     (
         "blur",
         |i, r| {
-            sections::blur_rows(WIDTH, &i.taps, &i.pixels, &mut r.rows);
-            sections::blur_columns(WIDTH, HEIGHT, &i.taps, &r.rows, &mut r.out);
+            sections::blur_rows(i.shape.width, &i.taps, &i.pixels, &mut r.rows);
+            sections::blur_columns(i.shape.width, i.shape.height, &i.taps, &r.rows, &mut r.out);
         },
         |i, r| {
-            written::blur_rows(&i.taps, &i.pixels, &mut r.rows);
-            written::blur_columns(&i.taps, &r.rows, &mut r.out);
+            written::blur_rows(i.shape, &i.taps, &i.pixels, &mut r.rows);
+            written::blur_columns(i.shape, &i.taps, &r.rows, &mut r.out);
         },
     ),
     (
         "sobel",
-        |i, r| sections::sobel(WIDTH, HEIGHT, &i.pixels, &mut r.out),
-        |i, r| written::sobel(&i.pixels, &mut r.out),
+        |i, r| sections::sobel(i.shape.width, i.shape.height, &i.pixels, &mut r.out),
+        |i, r| written::sobel(i.shape, &i.pixels, &mut r.out),
     ),
     (
         "unsharp",
         |i, r| {
-            sections::blur_rows(WIDTH, &i.taps, &i.pixels, &mut r.rows);
-            sections::unsharp_columns(WIDTH, HEIGHT, 1.0, &i.taps, &i.pixels, &r.rows, &mut r.out);
+            sections::blur_rows(i.shape.width, &i.taps, &i.pixels, &mut r.rows);
+            sections::unsharp_columns(
+                i.shape.width,
+                i.shape.height,
+                1.0,
+                &i.taps,
+                &i.pixels,
+                &r.rows,
+                &mut r.out,
+            );
         },
         |i, r| {
-            written::blur_rows(&i.taps, &i.pixels, &mut r.rows);
-            written::unsharp_columns(1.0, &i.taps, &i.pixels, &r.rows, &mut r.out);
+            written::blur_rows(i.shape, &i.taps, &i.pixels, &mut r.rows);
+            written::unsharp_columns(i.shape, 1.0, &i.taps, &i.pixels, &r.rows, &mut r.out);
         },
     ),
     (
         "contrast",
         |i, r| {
             let (sums, squares) = (&mut r.sums, &mut r.squares);
-            sections::window_rows(WIDTH, HALF, &i.pixels, sums, squares);
+            sections::window_rows(i.shape.width, HALF, &i.pixels, sums, squares);
             sections::contrast_columns(
-                WIDTH, HEIGHT, HALF, 48.0, 128.0, &i.pixels, sums, squares, &mut r.out,
+                i.shape.width,
+                i.shape.height,
+                HALF,
+                48.0,
+                128.0,
+                &i.pixels,
+                sums,
+                squares,
+                &mut r.out,
             );
         },
         |i, r| {
-            written::window_rows(HALF, &i.pixels, &mut r.sums, &mut r.squares);
+            written::window_rows(i.shape, HALF, &i.pixels, &mut r.sums, &mut r.squares);
             written::contrast_columns(
-                HALF, 48.0, 128.0, &i.pixels, &r.sums, &r.squares, &mut r.out,
+                i.shape, HALF, 48.0, 128.0, &i.pixels, &r.sums, &r.squares, &mut r.out,
             );
         },
     ),
     (
         "equalize",
-        |i, r| sections::equalize(WIDTH * HEIGHT, &i.cdf, &i.least, &i.pixels, &mut r.out),
-        |i, r| written::equalize(&i.cdf, &i.least, &i.pixels, &mut r.out),
+        |i, r| {
+            sections::equalize(
+                i.shape.width * i.shape.height,
+                &i.cdf,
+                &i.least,
+                &i.pixels,
+                &mut r.out,
+            )
+        },
+        |i, r| written::equalize(i.shape, &i.cdf, &i.least, &i.pixels, &mut r.out),
     ),
 ];
 

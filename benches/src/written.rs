@@ -3,10 +3,6 @@
 
 use rayon::prelude::*;
 
-/// Width of the measured picture.
-pub const WIDTH: u32 = 1024;
-/// Height of each of its planes.
-pub const HEIGHT: u32 = 1024;
 /// Elements of one task.
 const PIECE: usize = 8192;
 
@@ -28,63 +24,82 @@ fn rounded(value: f32) -> u8 {
     (value.clamp(0.0, 255.0) + 0.5).floor() as u8
 }
 
-/// Row and offset of the top of the column of pixel `i`.
-fn column(i: usize) -> (u32, u32) {
-    let y = i as u32 / WIDTH % HEIGHT;
-    (y, i as u32 - y * WIDTH)
+/// Rows of `width`, planes of `height` rows: known at run time only, as the sections know them.
+#[derive(Clone, Copy)]
+pub struct Shape {
+    /// Pixels of a row.
+    pub width: u32,
+    /// Rows of a plane.
+    pub height: u32,
 }
 
-fn row(i: usize) -> (u32, u32) {
-    let x = i as u32 % WIDTH;
-    (x, i as u32 - x)
+impl Shape {
+    /// Row and offset of the top of the column of pixel `i`.
+    fn column(self, i: usize) -> (u32, u32) {
+        let y = i as u32 / self.width % self.height;
+        (y, i as u32 - y * self.width)
+    }
+
+    /// Column and offset of the start of the row of pixel `i`.
+    fn row(self, i: usize) -> (u32, u32) {
+        let x = i as u32 % self.width;
+        (x, i as u32 - x)
+    }
 }
 
 /// Weighs rows.
-pub fn blur_rows(taps: &[f32], pixels: &[u8], out: &mut [f32]) {
+pub fn blur_rows(shape: Shape, taps: &[f32], pixels: &[u8], out: &mut [f32]) {
     let radius = taps.len() as u32 / 2;
     fill(out, |i| {
-        let (x, row) = row(i);
+        let (x, row) = shape.row(i);
         let mut sum = 0.0;
         for k in 0..taps.len() as u32 {
-            let at = held(x + k, radius, WIDTH);
+            let at = held(x + k, radius, shape.width);
             sum += taps[k as usize] * f32::from(pixels[(row + at) as usize]);
         }
         sum
     });
 }
 
-fn blurred(i: usize, taps: &[f32], rows: &[f32]) -> f32 {
+fn blurred(i: usize, shape: Shape, taps: &[f32], rows: &[f32]) -> f32 {
     let radius = taps.len() as u32 / 2;
-    let (y, top) = column(i);
+    let (y, top) = shape.column(i);
     let mut sum = 0.0;
     for k in 0..taps.len() as u32 {
-        let at = held(y + k, radius, HEIGHT);
-        sum += taps[k as usize] * rows[(top + at * WIDTH) as usize];
+        let at = held(y + k, radius, shape.height);
+        sum += taps[k as usize] * rows[(top + at * shape.width) as usize];
     }
     sum
 }
 
 /// Weighs columns and rounds.
-pub fn blur_columns(taps: &[f32], rows: &[f32], out: &mut [u8]) {
-    fill(out, |i| rounded(blurred(i, taps, rows)));
+pub fn blur_columns(shape: Shape, taps: &[f32], rows: &[f32], out: &mut [u8]) {
+    fill(out, |i| rounded(blurred(i, shape, taps, rows)));
 }
 
 /// Weighs columns, sharpens and rounds.
-pub fn unsharp_columns(amount: f32, taps: &[f32], pixels: &[u8], rows: &[f32], out: &mut [u8]) {
+pub fn unsharp_columns(
+    shape: Shape,
+    amount: f32,
+    taps: &[f32],
+    pixels: &[u8],
+    rows: &[f32],
+    out: &mut [u8],
+) {
     fill(out, |i| {
         let p = f32::from(pixels[i]);
-        rounded(p + amount * (p - blurred(i, taps, rows)))
+        rounded(p + amount * (p - blurred(i, shape, taps, rows)))
     });
 }
 
 /// Length of the gradient.
-pub fn sobel(pixels: &[u8], out: &mut [u8]) {
+pub fn sobel(shape: Shape, pixels: &[u8], out: &mut [u8]) {
     fill(out, |i| {
-        let (x, here) = row(i);
-        let (y, _) = column(i);
-        let above = here - y.min(1) * WIDTH;
-        let below = here + (HEIGHT - 1 - y).min(1) * WIDTH;
-        let (left, right) = (x - x.min(1), x + (WIDTH - 1 - x).min(1));
+        let (x, here) = shape.row(i);
+        let (y, _) = shape.column(i);
+        let above = here - y.min(1) * shape.width;
+        let below = here + (shape.height - 1 - y).min(1) * shape.width;
+        let (left, right) = (x - x.min(1), x + (shape.width - 1 - x).min(1));
         let p = |row: u32, x: u32| i32::from(pixels[(row + x) as usize]);
         let (a, b, c) = (p(above, left), p(above, x), p(above, right));
         let (d, f) = (p(here, left), p(here, right));
@@ -99,16 +114,16 @@ pub fn sobel(pixels: &[u8], out: &mut [u8]) {
 }
 
 /// Sums of values and squares over row windows.
-pub fn window_rows(half: u32, pixels: &[u8], sums: &mut [u32], squares: &mut [u32]) {
+pub fn window_rows(shape: Shape, half: u32, pixels: &[u8], sums: &mut [u32], squares: &mut [u32]) {
     let pieces = sums
         .par_chunks_mut(PIECE)
         .zip(squares.par_chunks_mut(PIECE));
     pieces.enumerate().for_each(|(piece, (sums, squares))| {
         for (k, (sum, square)) in sums.iter_mut().zip(squares).enumerate() {
-            let (x, row) = row(piece * PIECE + k);
+            let (x, row) = shape.row(piece * PIECE + k);
             (*sum, *square) = (0, 0);
             for k in 0..2 * half + 1 {
-                let p = u32::from(pixels[(row + held(x + k, half, WIDTH)) as usize]);
+                let p = u32::from(pixels[(row + held(x + k, half, shape.width)) as usize]);
                 *sum += p;
                 *square += p * p;
             }
@@ -118,6 +133,7 @@ pub fn window_rows(half: u32, pixels: &[u8], sums: &mut [u32], squares: &mut [u3
 
 /// Contrast against the window's mean and variance.
 pub fn contrast_columns(
+    shape: Shape,
     half: u32,
     gain: f32,
     base: f32,
@@ -129,10 +145,10 @@ pub fn contrast_columns(
     let side = (2 * half + 1) as usize;
     let n = side * side;
     fill(out, |i| {
-        let (y, top) = column(i);
+        let (y, top) = shape.column(i);
         let (mut sum, mut square) = (0usize, 0usize);
         for k in 0..2 * half + 1 {
-            let j = (top + held(y + k, half, HEIGHT) * WIDTH) as usize;
+            let j = (top + held(y + k, half, shape.height) * shape.width) as usize;
             sum += sums[j] as usize;
             square += squares[j] as usize;
         }
@@ -143,8 +159,8 @@ pub fn contrast_columns(
 }
 
 /// Maps pixels by their plane's cumulative histogram.
-pub fn equalize(cdf: &[u32], least: &[u32], pixels: &[u8], out: &mut [u8]) {
-    let plane = WIDTH * HEIGHT;
+pub fn equalize(shape: Shape, cdf: &[u32], least: &[u32], pixels: &[u8], out: &mut [u8]) {
+    let plane = shape.width * shape.height;
     fill(out, |i| {
         let channel = (i as u32 / plane) as usize;
         let low = least[channel] as usize;
