@@ -120,9 +120,9 @@ const FILTERS: [(&str, Way, Way); 5] = [
         },
         |i, r| {
             written::window_rows(i.shape, HALF, &i.pixels, &mut r.sums, &mut r.squares);
-            written::contrast_columns(
-                i.shape, HALF, 48.0, 128.0, &i.pixels, &r.sums, &r.squares, &mut r.out,
-            );
+            let (sums, squares) = (&r.sums[..], &r.squares[..]);
+            let windows = written::Windows { sums, squares };
+            written::contrast_columns(i.shape, HALF, 48.0, 128.0, &i.pixels, windows, &mut r.out);
         },
     ),
     (

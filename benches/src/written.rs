@@ -131,6 +131,15 @@ pub fn window_rows(shape: Shape, half: u32, pixels: &[u8], sums: &mut [u32], squ
     });
 }
 
+/// What [`window_rows`] found for each pixel.
+#[derive(Clone, Copy)]
+pub struct Windows<'a> {
+    /// Sums of values.
+    pub sums: &'a [u32],
+    /// Sums of squares.
+    pub squares: &'a [u32],
+}
+
 /// Contrast against the window's mean and variance.
 pub fn contrast_columns(
     shape: Shape,
@@ -138,10 +147,10 @@ pub fn contrast_columns(
     gain: f32,
     base: f32,
     pixels: &[u8],
-    sums: &[u32],
-    squares: &[u32],
+    windows: Windows<'_>,
     out: &mut [u8],
 ) {
+    let Windows { sums, squares } = windows;
     let side = (2 * half + 1) as usize;
     let n = side * side;
     fill(out, |i| {
