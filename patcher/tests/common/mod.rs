@@ -16,6 +16,7 @@ pub const NEW: u32 = 1 << 30;
 std::arch::global_asm!(
     ".pushsection .text.test_sleds, \"ax\", @progbits",
     ".balign 4096",
+    ".globl test_targets, test_sleds",
     "test_targets:",
     ".set i, 0",
     ".rept 512",
