@@ -44,7 +44,12 @@ fn run(options: &Options) -> Result<bool, String> {
     }
     let entries = kernels::find(&options.name)?;
     let program = std::env::current_exe().map_err(|e| e.to_string())?;
-    let engine = kernels::engine(program).map_err(|e| e.to_string())?;
+    if let Some(count) = options.workers {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count);
+        pool.build_global().map_err(|e| e.to_string())?;
+    }
+    let engine = kernels::engine(program, options.workers, options.verify);
+    let engine = engine.map_err(|e| e.to_string())?;
     match options.storm {
         Some(rounds) => storm(options, &entries, rounds, &engine),
         None => measure(options, &entries, &engine),
@@ -67,7 +72,7 @@ fn measure_on(
     engine: &Engine,
 ) -> Result<Vec<Row>, String> {
     let size = |e: &Entry| options.size.unwrap_or(e.size);
-    let device = match on.plug(engine) {
+    let device = match on.plug(engine, &options.device) {
         Ok(device) => device,
         Err(why) => {
             eprintln!("kernels: {why}");
@@ -96,7 +101,7 @@ fn storm(
     let on = devices.clone().find(|on| on.device().is_some());
     let on = on.ok_or("a storm needs a device: --on sim or --on vulkan")?;
     eprintln!("{rounds} rounds of {}", on.name());
-    let rows = kernels::storm(entries, on, rounds, engine)?;
+    let rows = kernels::storm(entries, (on, &options.device), rounds, engine)?;
     print(&rows, options.json, kernels::storm_table);
     Ok(rows.iter().all(|r| r.wrong == 0))
 }

@@ -25,6 +25,15 @@ pub struct Options {
     /// Call the kernels while the device of --on comes and goes so many times, every other time killed.
     #[arg(long, value_name = "ROUNDS", num_args = 0..=1, default_missing_value = "6")]
     pub storm: Option<usize>,
+    /// Threads of the sections' pool, and of rayon's; default: one a core.
+    #[arg(long)]
+    pub workers: Option<usize>,
+    /// Run one device chunk in N on the CPU, too, and quarantine the device if they differ.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub verify: u64,
+    /// Arguments for the device host, as in `-- --device 1`.
+    #[arg(last = true)]
+    pub device: Vec<String>,
 }
 
 /// The smallest for which every kernel's problem makes sense.

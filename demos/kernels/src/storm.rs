@@ -37,7 +37,7 @@ pub struct StormRow {
 /// The device does not come or does not go.
 pub fn storm(
     entries: &[&'static Entry],
-    on: Target,
+    (on, arguments): (Target, &[String]),
     rounds: usize,
     engine: &Engine,
 ) -> Result<Vec<StormRow>, String> {
@@ -48,7 +48,11 @@ pub fn storm(
             let (states, over) = (&states, &over);
             scope.spawn(move || call(states, caller * states.len() / CALLERS, over));
         }
-        let done = (0..rounds).try_for_each(|n| round(&states, on, n % 2 == 0, engine));
+        let plug = || {
+            let name = on.plug(engine, arguments)?;
+            name.ok_or_else(|| "a storm needs a device".to_owned())
+        };
+        let done = (0..rounds).try_for_each(|n| round(&states, &plug()?, n % 2 == 0, engine));
         over.store(true, Relaxed);
         done
     });
@@ -115,9 +119,8 @@ fn call(states: &[State], first: usize, over: &AtomicBool) {
     }
 }
 
-/// The device comes, every kernel begins and ends a run, the device goes while others are under way.
-fn round(states: &[State], on: Target, kill: bool, engine: &Engine) -> Result<(), String> {
-    let name = on.plug(engine)?.ok_or("a storm needs a device")?;
+/// The device has come, every kernel begins and ends a run, the device goes while others are under way.
+fn round(states: &[State], device: &str, kill: bool, engine: &Engine) -> Result<(), String> {
     let before: Vec<u64> = states.iter().map(|s| s.runs.load(Relaxed)).collect();
     // Two runs more, since both callers may have been within one each.
     let ran = |(s, before): (&State, &u64)| s.runs.load(Relaxed) > before + CALLERS as u64;
@@ -125,9 +128,9 @@ fn round(states: &[State], on: Target, kill: bool, engine: &Engine) -> Result<()
         states.iter().zip(&before).all(ran)
     })?;
     if kill {
-        engine.kill(&name).map_err(|e| e.to_string())?;
+        engine.kill(device).map_err(|e| e.to_string())?;
     } else {
-        engine.unplug(Some(&name)).map_err(|e| e.to_string())?;
+        engine.unplug(Some(device)).map_err(|e| e.to_string())?;
     }
     wait("the device to go", || engine.status().devices.is_empty())
 }

@@ -42,16 +42,17 @@ impl Target {
         }
     }
 
-    /// Plugs its device, if it has one; gives the device's name.
+    /// Plugs its device, if it has one, with arguments for the device host; gives the device's name.
     ///
     /// # Errors
     /// Why it did not come, and what to do.
-    pub fn plug(self, engine: &Engine) -> Result<Option<String>, String> {
+    pub fn plug(self, engine: &Engine, arguments: &[String]) -> Result<Option<String>, String> {
         let Some(kind) = self.device() else {
             return Ok(None);
         };
         let options = PlugOptions {
             kind,
+            arguments: arguments.to_vec(),
             ..PlugOptions::default()
         };
         let name = engine.plug(options).map_err(|e| self.unplugged(&e))?;
@@ -67,15 +68,20 @@ impl Target {
     }
 }
 
-/// An engine whose devices are driven by `program`, this one or a test's.
+/// An engine whose devices are driven by `program`, this one or a test's; with so many workers, or one a
+/// core; one device chunk in `verify` is run on the CPU, too, none for 0.
 ///
 /// # Errors
 /// The engine's.
-pub fn engine(program: PathBuf) -> hotsled::Result<Engine> {
-    Engine::builder()
+pub fn engine(program: PathBuf, workers: Option<usize>, verify: u64) -> hotsled::Result<Engine> {
+    let engine = Engine::builder()
         .device_program(program, [DEVICE_HOST.into()])
         .handshake_deadline(PATIENCE)
         .lower_deadline(PATIENCE)
         .chunk_deadline(PATIENCE)
-        .start()
+        .verify(verify);
+    match workers {
+        Some(count) => engine.workers(count).start(),
+        None => engine.start(),
+    }
 }

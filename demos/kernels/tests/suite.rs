@@ -9,7 +9,7 @@ use serde_json::Value;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kernels");
 
 fn every_kernel_is_right(on: Target, engine: &Engine) {
-    let device = on.plug(engine).unwrap();
+    let device = on.plug(engine, &[]).unwrap();
     for entry in ALL {
         let row = measured(entry, on, engine);
         assert!(row.ok, "{row:?}");
@@ -35,7 +35,7 @@ fn measured(entry: &'static Entry, on: Target, engine: &Engine) -> Row {
 
 fn every_kernel_stands_the_storm(engine: &Engine) {
     let entries: Vec<&Entry> = ALL.iter().collect();
-    let rows = kernels::storm(&entries, Target::Sim, 4, engine).unwrap();
+    let rows = kernels::storm(&entries, (Target::Sim, &[]), 4, engine).unwrap();
     for row in &rows {
         assert_eq!(row.wrong, 0, "{row:?}");
         assert!(row.runs > 4, "{row:?}");
@@ -51,7 +51,7 @@ fn every_kernel_stands_the_storm(engine: &Engine) {
 
 #[test]
 fn every_kernel_is_right_everywhere() {
-    let engine = kernels::engine(PROGRAM.into()).unwrap();
+    let engine = kernels::engine(PROGRAM.into(), None, 0).unwrap();
     every_kernel_is_right(Target::Cpu, &engine);
     every_kernel_is_right(Target::Sim, &engine);
     every_kernel_stands_the_storm(&engine);
