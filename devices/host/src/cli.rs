@@ -76,8 +76,11 @@ struct Vulkan {
     /// List the devices, and why one cannot be driven.
     #[arg(long)]
     list: bool,
-    /// List as JSON.
-    #[arg(long, requires = "list")]
+    /// Try every float operation on the device, and show where it differs from the definition.
+    #[arg(long, conflicts_with = "list")]
+    survey: bool,
+    /// List or survey as JSON.
+    #[arg(long)]
     json: bool,
     /// Number of the device in the list.
     #[arg(long, default_value_t = 0)]
@@ -94,7 +97,7 @@ struct Vulkan {
     /// Have the Khronos validation layer watch; its first message ends the program.
     #[arg(long)]
     validate: bool,
-    /// Do without 8-bit and 16-bit storage, as on a device that has none.
+    /// Do without 8-bit and 16-bit storage and without the operations that some devices get wrong.
     #[arg(long)]
     plain: bool,
     /// Accept float operations whose results differ from the definition on this device.
@@ -136,6 +139,8 @@ pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
         #[cfg(feature = "vulkan")]
         Command::Vulkan(options) if options.list => list(options.json),
         #[cfg(feature = "vulkan")]
+        Command::Vulkan(options) if options.survey => survey(&options),
+        #[cfg(feature = "vulkan")]
         Command::Vulkan(options) => drive(&options),
         Command::Lower(options) => show(&options),
     };
@@ -162,7 +167,18 @@ fn simulate(options: &Sim) -> Result<(), String> {
 #[cfg(feature = "vulkan")]
 fn drive(options: &Vulkan) -> Result<(), String> {
     let socket = socket(&options.link)?;
-    let choice = vulkan::Options {
+    let device = vulkan::device(&options.name, &choice(options)).map_err(|e| e.to_string())?;
+    let served = crate::serve::serve(socket, device, options.link.fault.clone());
+    if let Err(error) = &served {
+        eprintln!("hotsled-device: {error}");
+    }
+    // A driver's exit handlers may wait for work that never ends.
+    hotsled_sys::exit_now(i32::from(served.is_err()))
+}
+
+#[cfg(feature = "vulkan")]
+fn choice(options: &Vulkan) -> vulkan::Options {
+    vulkan::Options {
         number: options.device,
         memory: options.memory_mib.map(|mib| mib << 20),
         deadline: std::time::Duration::from_millis(options.deadline_ms),
@@ -174,14 +190,32 @@ fn drive(options: &Vulkan) -> Result<(), String> {
         } else {
             Cache::of_user()
         },
-    };
-    let device = vulkan::device(&options.name, &choice).map_err(|e| e.to_string())?;
-    let served = crate::serve::serve(socket, device, options.link.fault.clone());
-    if let Err(error) = &served {
-        eprintln!("hotsled-device: {error}");
     }
-    // A driver's exit handlers may wait for work that never ends.
-    hotsled_sys::exit_now(i32::from(served.is_err()))
+}
+
+#[cfg(feature = "vulkan")]
+fn survey(options: &Vulkan) -> Result<(), String> {
+    let found = vulkan::survey(&choice(options)).map_err(|e| e.to_string())?;
+    if options.json {
+        let row = |(operation, differs): &(_, _)| {
+            let exact = Option::is_none(differs);
+            serde_json::json!({"operation": format!("{operation}"), "exact": exact, "differs": differs})
+        };
+        let rows: Vec<_> = found.iter().map(row).collect();
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&rows).map_err(|e| e.to_string())?
+        );
+        return Ok(());
+    }
+    for (operation, differs) in &found {
+        println!(
+            "{:<16} {}",
+            operation.to_string(),
+            differs.as_deref().unwrap_or("exact")
+        );
+    }
+    Ok(())
 }
 
 #[cfg(feature = "vulkan")]

@@ -72,6 +72,66 @@ fn chunks_compute_their_range_only(args: &[&str]) {
     }
 }
 
+/// More arguments than some devices take by themselves: each launch sees its own.
+fn many_arguments_change_from_launch_to_launch(args: &[&str]) {
+    const OUTPUTS: u16 = 14;
+    let host = Host::start(args).unwrap();
+    let mut queue = host.client.queue().unwrap();
+    let mut kinds = vec![ParamKind::Scalar(Type::U64)];
+    kinds.extend(vec![ParamKind::Own(Elem::U64); usize::from(OUTPUTS)]);
+    let value = |n| {
+        let number = Box::new(Expr::Const(Value::U64(u64::from(n))));
+        let index = bin(BinOp::Mul, local(0), scalar(0));
+        *bin(BinOp::Add, index, number)
+    };
+    let stores = (1..=OUTPUTS).map(|n| Stmt::Store(ParamId(n), value(n)));
+    let module = module(&kinds, &[], stores.collect());
+    for turn in 0..100 {
+        let mut all = vec![interp::Arg::Scalar(Value::U64(turn))];
+        let slice = |n: u16| interp::Arg::Slice(vec![n as u8; 8 * 300]);
+        all.extend((1..=OUTPUTS).map(slice));
+        agrees(&host, &mut queue, &module, &all, turn, 300 - turn);
+    }
+}
+
+/// The neighbours of `i % n`, for which a driver was once seen to give `i % n` itself; of signed numbers on
+/// both sides of zero.
+fn remainders_of_remainders(args: &[&str]) {
+    let host = Host::start(args).unwrap();
+    let mut queue = host.client.queue().unwrap();
+    let types = [
+        (Type::U64, Elem::U64),
+        (Type::U32, Elem::U32),
+        (Type::I64, Elem::I64),
+        (Type::I32, Elem::I32),
+    ];
+    for (ty, elem) in types {
+        let number = |v: u64| Box::new(Expr::Cast(ty, Box::new(Expr::Const(Value::U64(v)))));
+        let index = Box::new(Expr::Cast(ty, local(0)));
+        let centred = bin(BinOp::Sub, index.clone(), number(100));
+        let from = if matches!(ty, Type::I32 | Type::I64) {
+            centred
+        } else {
+            index
+        };
+        let count = || Box::new(Expr::Cast(ty, scalar(0)));
+        let once = Stmt::Set(LocalId(1), *bin(BinOp::Rem, from, count()));
+        let next = bin(BinOp::Add, local(1), number(1));
+        let next = bin(BinOp::Rem, next, count());
+        let last = bin(BinOp::Sub, bin(BinOp::Add, local(1), count()), number(1));
+        let last = bin(BinOp::Rem, last, count());
+        let both = bin(BinOp::Add, next, bin(BinOp::Mul, last, number(1000)));
+        let kinds = [ParamKind::Scalar(Type::U64), ParamKind::Own(elem)];
+        let body = vec![once, Stmt::Store(ParamId(1), *both)];
+        let module = module(&kinds, &[ty], body);
+        for n in [1, 7, 16] {
+            let slice = interp::Arg::Slice(vec![0xaa; 200 * elem.size() as usize]);
+            let all = [interp::Arg::Scalar(Value::U64(n)), slice];
+            agrees(&host, &mut queue, &module, &all, 0, 200);
+        }
+    }
+}
+
 /// A body that faults at index 7 only, in each way there is.
 fn every_kind_of_fault_is_reported(args: &[&str]) {
     let host = Host::start(args).unwrap();
@@ -290,6 +350,8 @@ macro_rules! backend {
                 };
             }
             run!(chunks_compute_their_range_only);
+            run!(many_arguments_change_from_launch_to_launch);
+            run!(remainders_of_remainders);
             run!(faults_are_a_status);
             run!(every_kind_of_fault_is_reported);
             run!(operators_agree_with_the_interpreter);

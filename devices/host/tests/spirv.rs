@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use common::{build, operators, random};
 use hotsled_device::Cannot;
-use hotsled_device::spirv::{Controls, Features, lower, text};
+use hotsled_device::spirv::{Controls, Features, Replaced, lower, text};
 use hotsled_ir::{AccOp, Elem, Expr, LocalId, ParamKind, Stmt, Type, Valid, Value};
 
 const NO_CONTROLS: Controls = Controls {
@@ -22,6 +22,10 @@ const LEAST: Features = Features {
     storage16: false,
     folds: true,
     cuts: true,
+    replaced: Replaced {
+        compare: true,
+        ..Replaced::NONE
+    },
     controls32: NO_CONTROLS,
     controls64: NO_CONTROLS,
 };

@@ -134,10 +134,15 @@ impl<T: Target> Emit<'_, T> {
 
     /// `(a ^ s) - s`, where `s` has the sign in all bits.
     fn integer_abs(&mut self, a: Typed<T>) -> Result<Typed<T>> {
-        let last = self.constant(Value::U32(width(a.ty) - 1))?;
-        let sign = self.binary(BinOp::Shr, a, last)?;
+        let sign = self.sign(a)?;
         let flipped = self.binary(BinOp::Xor, a, sign)?;
         self.binary(BinOp::Sub, flipped, sign)
+    }
+
+    /// The sign of an integer in all bits.
+    fn sign(&mut self, a: Typed<T>) -> Result<Typed<T>> {
+        let last = self.constant(Value::U32(width(a.ty) - 1))?;
+        self.binary(BinOp::Shr, a, last)
     }
 
     fn negate(&mut self, a: Typed<T>) -> Result<Typed<T>> {
@@ -191,11 +196,25 @@ impl<T: Target> Emit<'_, T> {
         }
         self.check(good)?;
         let divisor = self.select(good, b, one);
-        let quotient = self.binary(BinOp::Div, a, divisor)?;
-        if op == BinOp::Div {
-            return Ok(quotient);
+        if is_signed(a.ty) && (op == BinOp::Rem || self.target.replaced().divide) {
+            return self.divide_magnitudes(op, a, divisor);
         }
-        let whole = self.binary(BinOp::Mul, quotient, divisor)?;
-        self.binary(BinOp::Sub, a, whole)
+        self.binary(op, a, divisor)
+    }
+
+    /// Signed numbers by their magnitudes: Vulkan leaves the remainder of negative ones undefined. A remainder
+    /// has the sign of `a`, a quotient that of both together.
+    fn divide_magnitudes(&mut self, op: BinOp, a: Typed<T>, b: Typed<T>) -> Result<Typed<T>> {
+        let (x, y) = (self.integer_abs(a)?, self.integer_abs(b)?);
+        let (x, y) = (self.bits(x), self.bits(y));
+        let size = self.binary(op, x, y)?;
+        let size = self.reinterpret(a.ty, size);
+        let mut sign = self.sign(a)?;
+        if op == BinOp::Div {
+            let other = self.sign(b)?;
+            sign = self.binary(BinOp::Xor, sign, other)?;
+        }
+        let flipped = self.binary(BinOp::Xor, size, sign)?;
+        self.binary(BinOp::Sub, flipped, sign)
     }
 }

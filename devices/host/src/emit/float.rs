@@ -30,7 +30,7 @@ impl<T: Target> Emit<'_, T> {
         })
     }
 
-    fn bits(&mut self, a: Typed<T>) -> Typed<T> {
+    pub(super) fn bits(&mut self, a: Typed<T>) -> Typed<T> {
         self.reinterpret(bits_of(a.ty), a)
     }
 
@@ -256,7 +256,7 @@ impl<T: Target> Emit<'_, T> {
         self.binary(BinOp::Add, above, r)
     }
 
-    fn leave_if(&mut self, op: CmpOp, a: Typed<T>, b: Typed<T>) -> Result {
+    pub(super) fn leave_if(&mut self, op: CmpOp, a: Typed<T>, b: Typed<T>) -> Result {
         let leave = self.compare(op, a, b)?;
         self.target.begin_if(leave.v);
         self.target.leave_loop();

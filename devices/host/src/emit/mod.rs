@@ -7,6 +7,7 @@
 mod cast;
 mod expr;
 mod float;
+mod replaced;
 mod stmt;
 
 use hotsled_ir::{
@@ -15,6 +16,8 @@ use hotsled_ir::{
 
 use crate::args::{self, Layout};
 use crate::cannot::Cannot;
+
+pub use replaced::Replaced;
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Cannot>;
 
@@ -42,7 +45,8 @@ pub(crate) trait Target {
 
     /// `Not`, and of floats `Sqrt`, `Floor`, `Ceil`.
     fn unary(&mut self, op: UnOp, ty: Type, a: Self::Value) -> Result<Self::Value>;
-    /// `Add Sub Mul Div`, and of integers and `Bool` `And Or Xor`, of integers `Shl Shr`, of `U64` `Rem`.
+    /// `Add Sub Mul Div`, and of integers and `Bool` `And Or Xor`, of integers `Shl Shr`, of unsigned ones
+    /// `Rem`.
     /// Divisors are good and shift counts below the width.
     fn binary(
         &mut self,
@@ -69,6 +73,11 @@ pub(crate) trait Target {
     fn convert(&mut self, from: Type, to: Type, a: Self::Value) -> Result<Self::Value>;
     /// The same bits as another type of the same width.
     fn reinterpret(&mut self, from: Type, to: Type, a: Self::Value) -> Self::Value;
+
+    /// What the machine is not asked for.
+    fn replaced(&self) -> Replaced {
+        Replaced::NONE
+    }
 
     fn begin_if(&mut self, condition: Self::Value);
     fn begin_else(&mut self);
@@ -193,6 +202,9 @@ impl<T: Target> Emit<'_, T> {
     }
 
     fn unary(&mut self, op: UnOp, a: Typed<T>) -> Result<Typed<T>> {
+        if (op, a.ty) == (UnOp::Sqrt, Type::F32) && self.target.replaced().sqrt {
+            return self.sqrt_by_f64(a);
+        }
         Ok(Typed {
             ty: a.ty,
             v: self.target.unary(op, a.ty, a.v)?,
@@ -200,6 +212,10 @@ impl<T: Target> Emit<'_, T> {
     }
 
     fn binary(&mut self, op: BinOp, a: Typed<T>, b: Typed<T>) -> Result<Typed<T>> {
+        let division = matches!(op, BinOp::Div | BinOp::Rem);
+        if division && a.ty == Type::U64 && self.target.replaced().divide {
+            return self.divide_wide(op, a, b);
+        }
         Ok(Typed {
             ty: a.ty,
             v: self.target.binary(op, a.ty, a.v, b.v)?,
@@ -207,6 +223,9 @@ impl<T: Target> Emit<'_, T> {
     }
 
     fn compare(&mut self, op: CmpOp, a: Typed<T>, b: Typed<T>) -> Result<Typed<T>> {
+        if a.ty == Type::F32 && self.target.replaced().compare {
+            return self.compare_by_bits(op, a, b);
+        }
         Ok(Typed {
             ty: Type::Bool,
             v: self.target.compare(op, a.ty, a.v, b.v)?,
@@ -223,6 +242,9 @@ impl<T: Target> Emit<'_, T> {
     fn convert(&mut self, to: Type, a: Typed<T>) -> Result<Typed<T>> {
         if a.ty == to {
             return Ok(a);
+        }
+        if (a.ty, to) == (Type::F32, Type::F64) && self.target.replaced().widen {
+            return self.widen_by_bits(a);
         }
         Ok(Typed {
             ty: to,

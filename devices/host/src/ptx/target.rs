@@ -204,7 +204,7 @@ impl Target for Ptx {
             BinOp::Sub => "sub",
             BinOp::Mul => "mul.lo",
             BinOp::Div => "div",
-            BinOp::Rem if ty == Type::U64 => "rem",
+            BinOp::Rem if !float => "rem",
             BinOp::Shr => "shr",
             BinOp::And => return Ok(self.op(class, &format!("and.{bits}"), &[a, b])),
             BinOp::Or => return Ok(self.op(class, &format!("or.{bits}"), &[a, b])),

@@ -10,16 +10,17 @@ mod target;
 
 use std::collections::HashSet;
 
-use hotsled_ir::Valid;
+use hotsled_ir::{Type, UnOp, Valid};
 use rspirv::binary::Assemble as _;
 
 use crate::args::Layout;
 use crate::cannot::Cannot;
+pub use crate::emit::Replaced;
 pub use plain::Plain;
 use target::Spirv;
 
 /// Changes whenever the same module becomes other words.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 /// Invocations of a work group; every Vulkan device runs as many.
 pub const GROUP: u32 = 64;
 /// Bytes of push constants that every Vulkan device has.
@@ -39,6 +40,8 @@ pub struct Features {
     pub folds: bool,
     /// The driver ends loops that run long, and goes on behind them: such a loop is made to fault.
     pub cuts: bool,
+    /// What the device is not asked for, because it was found to be inexact.
+    pub replaced: Replaced,
     /// What can be asked of `f32`.
     pub controls32: Controls,
     /// What can be asked of `f64`.
@@ -64,6 +67,7 @@ impl Features {
         storage16: true,
         folds: false,
         cuts: false,
+        replaced: Replaced::NONE,
         controls32: Controls {
             denormals: true,
             specials: true,
@@ -75,6 +79,34 @@ impl Features {
             nearest: true,
         },
     };
+}
+
+impl Features {
+    /// Without what a device may lack or compute inexactly.
+    pub(crate) fn plain(self) -> Self {
+        let replaced = Replaced {
+            compare: true,
+            widen: self.float64,
+            sqrt: self.float64,
+            divide: true,
+        };
+        Self {
+            storage8: false,
+            storage16: false,
+            replaced,
+            ..self
+        }
+    }
+
+    /// Replaces from now on what can be replaced of these operations; whether there was one.
+    pub(crate) fn replace(&mut self, inexact: &[Plain]) -> bool {
+        let before = self.replaced;
+        let replaced = &mut self.replaced;
+        replaced.compare |= inexact.contains(&Plain::Compare(Type::F32));
+        replaced.widen |= inexact.contains(&Plain::Convert(Type::F32, Type::F64));
+        replaced.sqrt |= self.float64 && inexact.contains(&Plain::Unary(UnOp::Sqrt, Type::F32));
+        *replaced != before
+    }
 }
 
 /// Whether the argument block is too long for push constants.

@@ -13,7 +13,7 @@ use super::control::Frame;
 use super::{Controls, Features, GROUP, Plain, buffered};
 use crate::args::{self, Layout};
 use crate::cannot::Cannot;
-use crate::emit::{Result, Target, bits_of, is_float, is_signed};
+use crate::emit::{Replaced, Result, Target, bits_of, is_float, is_signed};
 
 /// A module that is being built. A block is open unless [`Target::left`].
 pub(super) struct Spirv {
@@ -360,7 +360,7 @@ impl Target for Spirv {
             BinOp::Mul => Op::IMul,
             BinOp::Div if is_signed(ty) => Op::SDiv,
             BinOp::Div => Op::UDiv,
-            BinOp::Rem if ty == Type::U64 => Op::UMod,
+            BinOp::Rem if !float && !is_signed(ty) => Op::UMod,
             BinOp::And if ty == Type::Bool => Op::LogicalAnd,
             BinOp::Or if ty == Type::Bool => Op::LogicalOr,
             BinOp::Xor if ty == Type::Bool => Op::LogicalNotEqual,
@@ -435,6 +435,10 @@ impl Target for Spirv {
         } else {
             self.op(Op::Bitcast, to, &[a])
         }
+    }
+
+    fn replaced(&self) -> Replaced {
+        self.features.replaced
     }
 
     fn begin_if(&mut self, condition: Word) {

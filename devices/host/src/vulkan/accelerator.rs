@@ -15,6 +15,7 @@ use super::machine::Machine;
 use super::trial::{Trial, TrialError};
 use crate::backend::{Backend, Lowering, Status};
 use crate::cache::Cache;
+use crate::cannot::Cannot;
 use crate::spirv::{self, Features};
 
 /// Allocations are whole multiples of this, so that a byte's word is there, too.
@@ -25,17 +26,15 @@ const ALIGN: u64 = 16;
 pub(super) struct Shared {
     pub(super) gpu: Arc<Gpu>,
     machine: Arc<Mutex<Machine>>,
-    features: Features,
     kernels: Arc<RwLock<Vec<Arc<Kernel>>>>,
 }
 
 impl Shared {
-    pub(super) fn new(gpu: Arc<Gpu>, machine: Machine, features: Features) -> Self {
+    pub(super) fn new(gpu: Arc<Gpu>, machine: Machine) -> Self {
         let machine = Arc::new(Mutex::new(machine));
         Self {
             gpu,
             machine,
-            features,
             kernels: Arc::default(),
         }
     }
@@ -48,6 +47,7 @@ impl Shared {
 /// The control half.
 pub(super) struct Compiler {
     pub(super) shared: Shared,
+    pub(super) features: Features,
     pub(super) cache: Cache,
     /// What is known of the device's exactness; none: bounded results are accepted.
     pub(super) exactness: Option<Exactness>,
@@ -55,18 +55,32 @@ pub(super) struct Compiler {
 
 impl Compiler {
     fn kernel(&mut self, module: &Valid) -> Result<Kernel, TrialError> {
-        let Shared { gpu, features, .. } = &self.shared;
-        let lowered = spirv::lower(module, features)?;
-        if let Some(exactness) = &mut self.exactness {
-            let mut trial = Trial {
-                gpu,
-                machine: &mut self.shared.machine(),
-            };
-            exactness.demand(&lowered.floats, &mut trial, features)?;
-        }
-        let kernel = Kernel::new(gpu, module, &lowered.words, &self.cache)?;
+        let words = self.exact(module)?;
+        let kernel = Kernel::new(&self.shared.gpu, module, &words, &self.cache)?;
         self.warm(&kernel)?;
         Ok(kernel)
+    }
+
+    /// Lowers so that every operation is exact on this device: what turns out not to be is replaced, if it
+    /// can be.
+    fn exact(&mut self, module: &Valid) -> Result<Vec<u32>, TrialError> {
+        loop {
+            let lowered = spirv::lower(module, &self.features)?;
+            let Some(exactness) = &mut self.exactness else {
+                return Ok(lowered.words);
+            };
+            let mut trial = Trial {
+                gpu: &self.shared.gpu,
+                machine: &mut self.shared.machine(),
+            };
+            let found = exactness.demand(&lowered.floats, &mut trial, &self.features);
+            match found {
+                Ok(()) => return Ok(lowered.words),
+                Err(TrialError::Cannot(Cannot::Inexact { .. }))
+                    if self.features.replace(&exactness.inexact(&lowered.floats)) => {}
+                Err(other) => return Err(other),
+            }
+        }
     }
 
     /// Drivers put off work until the first launch; an empty one has it done now.

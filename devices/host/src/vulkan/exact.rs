@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use hotsled_ir::{BinOp, CmpOp, Elem, Expr, Type, Value};
+use hotsled_ir::{BinOp, CmpOp, Elem, Expr, Type, UnOp, Value, interp};
 
 use super::trial::{Trial, TrialError, input, module};
 use crate::cannot::Cannot;
@@ -43,6 +43,27 @@ impl Exactness {
         Ok(self.judge(operations)?)
     }
 
+    /// Which of these operations are known to be inexact.
+    pub(super) fn inexact(&self, operations: &HashSet<Plain>) -> Vec<Plain> {
+        let differs = |operation: &Plain| matches!(self.known.get(operation), Some(Some(_)));
+        operations.iter().copied().filter(differs).collect()
+    }
+
+    /// Tries every operation that a device may leave to chance, and tells how each differs, if it does.
+    pub(super) fn survey(
+        mut self,
+        trial: &mut Trial<'_>,
+        features: &Features,
+    ) -> Result<Vec<(Plain, Option<String>)>, TrialError> {
+        let all = every(features.float64);
+        match self.demand(&all.iter().copied().collect(), trial, features) {
+            Ok(()) | Err(TrialError::Cannot(Cannot::Inexact { .. })) => {}
+            Err(error) => return Err(error),
+        }
+        let found = |operation: Plain| (operation, self.known.remove(&operation).flatten());
+        Ok(all.into_iter().map(found).collect())
+    }
+
     fn judge(&self, operations: &HashSet<Plain>) -> Result<(), Cannot> {
         let differs = |operation: &Plain| Some((*operation, self.known.get(operation)?.as_ref()?));
         match operations.iter().find_map(differs) {
@@ -66,11 +87,42 @@ impl Exactness {
             .map(|operation| expression(*operation))
             .collect();
         let (x, y) = operands(ty);
+        let (x, y) = (interp::Arg::Slice(x), interp::Arg::Slice(y));
         let module = module(&[elem(ty), elem(ty)], &outputs);
-        let found = trial.compare(features, &module, &[x, y], COUNT as u64)?;
+        let found = trial.compare(features, &module, vec![x, y], COUNT as u64)?;
         self.known.extend(operations.iter().copied().zip(found));
         Ok(())
     }
+}
+
+/// All operations on floats that lowering leaves to the device.
+fn every(float64: bool) -> Vec<Plain> {
+    let floats = if float64 {
+        &[Type::F32, Type::F64][..]
+    } else {
+        &[Type::F32]
+    };
+    let integers = [Type::I32, Type::U32, Type::I64, Type::U64];
+    let of = |ty: Type| {
+        let binary =
+            [BinOp::Add, BinOp::Sub, BinOp::Mul, BinOp::Div].map(|op| Plain::Binary(op, ty));
+        let unary = [UnOp::Sqrt, UnOp::Floor, UnOp::Ceil].map(|op| Plain::Unary(op, ty));
+        let to = integers.map(|int| Plain::Convert(ty, int));
+        let from = integers.map(|int| Plain::Convert(int, ty));
+        let same = binary.into_iter().chain(unary).chain([Plain::Compare(ty)]);
+        same.chain(to).chain(from)
+    };
+    let widths = [
+        Plain::Convert(Type::F32, Type::F64),
+        Plain::Convert(Type::F64, Type::F32),
+    ];
+    let between = if float64 { &widths[..] } else { &[] };
+    floats
+        .iter()
+        .copied()
+        .flat_map(of)
+        .chain(between.iter().copied())
+        .collect()
 }
 
 /// Type of an operation's operands.

@@ -22,6 +22,7 @@ pub(super) struct Machine {
     gpu: Arc<Gpu>,
     executor: Executor,
     staging: Buffer,
+    results: Buffer,
     control: Buffer,
 }
 
@@ -31,7 +32,8 @@ impl Machine {
             gpu: gpu.clone(),
             executor: Executor::new(gpu, deadline)?,
             staging: Buffer::new(gpu, STAGING, Place::Staging)?,
-            control: Buffer::new(gpu, CONTROL, Place::Staging)?,
+            results: Buffer::new(gpu, STAGING, Place::Results)?,
+            control: Buffer::new(gpu, CONTROL, Place::Results)?,
         })
     }
 
@@ -74,7 +76,7 @@ impl Machine {
     ) -> Result<(), Lost> {
         for (done, step) in steps(bytes) {
             self.copy(Way::Out, from, at + done, step)?;
-            let staging = self.staging.host(0, step);
+            let staging = self.results.host(0, step);
             // SAFETY: `done` lies in the destination.
             let to = unsafe { dst.add(done as usize) };
             // SAFETY: the caller vouches for the destination; staging holds `step` bytes.
@@ -87,7 +89,7 @@ impl Machine {
         let region = vk::BufferCopy::default().size(bytes);
         let (from, to, region) = match way {
             Way::In => (self.staging.raw, buffer.raw, region.dst_offset(at)),
-            Way::Out => (buffer.raw, self.staging.raw, region.src_offset(at)),
+            Way::Out => (buffer.raw, self.results.raw, region.src_offset(at)),
         };
         self.executor.run(|device, commands| {
             // SAFETY: both ranges lie in their buffers, which live until the copy is done.

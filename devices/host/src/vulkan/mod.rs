@@ -23,6 +23,7 @@ use hotsled_link::DeviceInfo;
 
 use crate::backend::Device;
 use crate::cache::Cache;
+use crate::spirv::{Features, Plain};
 use accelerator::{Accelerator, Compiler, Shared};
 pub use described::Described;
 pub use error::{Lost, VulkanError};
@@ -43,7 +44,7 @@ pub struct Options {
     pub deadline: Duration,
     /// Have the validation layer watch; its first message ends the process.
     pub validate: bool,
-    /// Leave out the features that a device may lack, to test what replaces them.
+    /// Leave out the features that a device may lack or get wrong, to test what replaces them.
     pub plain: bool,
     /// Accept float operations that are not exact on the device.
     pub bounded: bool,
@@ -68,16 +69,25 @@ fn describe_all(instance: &Instance) -> Result<Vec<Described>, VulkanError> {
         .collect())
 }
 
+/// Tries every float operation that is left to the device; how each differs from the definition, if it does.
+///
+/// # Errors
+/// As of [`device`].
+pub fn survey(options: &Options) -> Result<Vec<(Plain, Option<String>)>, VulkanError> {
+    let mut open = Open::new(options)?;
+    let features = open.features()?;
+    Ok(Exactness::default().survey(&mut open.trial(), &features)?)
+}
+
 /// Opens a device, and sees that it works.
 ///
 /// # Errors
 /// No such device, one that cannot be driven, or one that does not do what it is told.
 pub fn device(name: &str, options: &Options) -> Result<Device, VulkanError> {
-    let instance = Instance::new(options.validate)?;
-    let mut described = choose(describe_all(&instance)?, options.number)?;
-    if options.plain {
-        (described.features.storage8, described.features.storage16) = (false, false);
-    }
+    let mut open = Open::new(options)?;
+    let features = open.features()?;
+    let Open { gpu, machine } = open;
+    let described = &gpu.described;
     let capacity = options.memory.unwrap_or(u64::MAX).min(described.memory);
     let info = DeviceInfo {
         name: name.to_owned(),
@@ -87,19 +97,10 @@ pub fn device(name: &str, options: &Options) -> Result<Device, VulkanError> {
         bandwidth: 0,
         latency_ns: 0,
     };
-    let gpu = Gpu::open(instance, described)?;
-    let mut machine = Machine::new(&gpu, options.deadline)?;
-    probe(&gpu, &mut machine)?;
-    let mut features = gpu.described.features;
-    let mut trial = Trial {
-        gpu: &gpu,
-        machine: &mut machine,
-    };
-    features.folds = trial::folds(&mut trial, &features)?;
-    features.cuts = trial::cuts(&mut trial, &features)?;
-    let shared = Shared::new(gpu, machine, features);
+    let shared = Shared::new(gpu, machine);
     let lowering = Box::new(Compiler {
         shared: shared.clone(),
+        features,
         cache: options.cache.clone(),
         exactness: (!options.bounded).then(Exactness::default),
     });
@@ -114,6 +115,42 @@ pub fn device(name: &str, options: &Options) -> Result<Device, VulkanError> {
         lowering,
         backend,
     })
+}
+
+/// An open device on which bytes go there and come back.
+struct Open {
+    gpu: Arc<Gpu>,
+    machine: Machine,
+}
+
+impl Open {
+    fn new(options: &Options) -> Result<Self, VulkanError> {
+        let instance = Instance::new(options.validate)?;
+        let mut described = choose(describe_all(&instance)?, options.number)?;
+        if options.plain {
+            described.features = described.features.plain();
+        }
+        let gpu = Gpu::open(instance, described)?;
+        let mut machine = Machine::new(&gpu, options.deadline)?;
+        probe(&gpu, &mut machine)?;
+        Ok(Self { gpu, machine })
+    }
+
+    fn trial(&mut self) -> Trial<'_> {
+        Trial {
+            gpu: &self.gpu,
+            machine: &mut self.machine,
+        }
+    }
+
+    /// What the device says that it can, and what it turns out to do.
+    fn features(&mut self) -> Result<Features, VulkanError> {
+        let mut features = self.gpu.described.features;
+        features.folds = trial::folds(&mut self.trial(), &features)?;
+        features.cuts = trial::cuts(&mut self.trial(), &features)?;
+        features.replaced.divide |= trial::misdivides(&mut self.trial(), &features)?;
+        Ok(features)
+    }
 }
 
 fn choose(all: Vec<Described>, number: usize) -> Result<Described, VulkanError> {

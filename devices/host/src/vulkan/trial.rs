@@ -45,7 +45,7 @@ impl Trial<'_> {
         &mut self,
         features: &Features,
         module: &Valid,
-        inputs: &[Vec<u8>],
+        inputs: Vec<interp::Arg>,
         count: u64,
     ) -> Result<bool, TrialError> {
         let found = self.compare(features, module, inputs, count)?;
@@ -58,13 +58,13 @@ impl Trial<'_> {
         &mut self,
         features: &Features,
         module: &Valid,
-        inputs: &[Vec<u8>],
+        inputs: Vec<interp::Arg>,
         count: u64,
     ) -> Result<Vec<Option<String>>, TrialError> {
         let lowered = spirv::lower(module, features)?;
         let kernel = Kernel::new(self.gpu, module, &lowered.words, &Cache::OFF)?;
-        let mut args: Vec<_> = inputs.iter().cloned().map(interp::Arg::Slice).collect();
-        let outs = module.params[inputs.len()..]
+        let (given, mut args) = (inputs.len(), inputs);
+        let outs = module.params[given..]
             .iter()
             .map(|p| vec![0; bytes(p.kind, count)]);
         args.extend(outs.map(interp::Arg::Slice));
@@ -74,9 +74,9 @@ impl Trial<'_> {
             .params
             .iter()
             .zip(results.iter().zip(&args))
-            .skip(inputs.len());
+            .skip(given);
         Ok(pairs
-            .map(|(p, (got, wanted))| difference(p.kind, got, wanted))
+            .map(|(p, (got, wanted))| difference(p.kind, &args[..given], got, wanted))
             .collect())
     }
 
@@ -89,8 +89,13 @@ impl Trial<'_> {
         let mut block = vec![0, count, 0];
         let mut buffers = Vec::new();
         for arg in args {
-            let interp::Arg::Slice(bytes) = arg else {
-                continue;
+            let bytes = match arg {
+                interp::Arg::Slice(bytes) => bytes,
+                interp::Arg::Scalar(value) => {
+                    block.push(value.bits());
+                    buffers.push(None);
+                    continue;
+                }
             };
             let buffer = Buffer::new(self.gpu, bytes.len() as u64, Place::Device)?;
             // SAFETY: `bytes` is readable for its length.
@@ -99,11 +104,15 @@ impl Trial<'_> {
                     .write(&buffer, 0, bytes.as_ptr(), bytes.len() as u64)?
             };
             block.extend([buffer.address, count]);
-            buffers.push(buffer);
+            buffers.push(Some(buffer));
         }
         self.machine.launch(kernel, &block)?;
         let mut results = Vec::new();
         for buffer in &buffers {
+            let Some(buffer) = buffer else {
+                results.push(Vec::new());
+                continue;
+            };
             let mut bytes = vec![0; buffer.bytes as usize];
             // SAFETY: `bytes` is writable for its length.
             unsafe {
@@ -123,22 +132,46 @@ fn bytes(kind: ParamKind, count: u64) -> usize {
     }
 }
 
-fn difference(kind: ParamKind, got: &[u8], wanted: &interp::Arg) -> Option<String> {
+fn difference(
+    kind: ParamKind,
+    inputs: &[interp::Arg],
+    got: &[u8],
+    wanted: &interp::Arg,
+) -> Option<String> {
     let (ParamKind::Own(elem), interp::Arg::Slice(wanted)) = (kind, wanted) else {
         return None;
     };
-    let value = |bytes: &[u8]| match *bytes {
-        [a, b, c, d] if elem == Elem::F32 => f64::from(f32::from_le_bytes([a, b, c, d])),
-        [a, b, c, d, e, f, g, h] if elem == Elem::F64 => {
-            f64::from_le_bytes([a, b, c, d, e, f, g, h])
-        }
-        _ => 0.0,
-    };
     let size = elem.size() as usize;
+    let same = |a: &[u8], b: &[u8]| a == b || is_nan(elem, a) && is_nan(elem, b);
     let mut pairs = got.chunks(size).zip(wanted.chunks(size));
-    let same = |a: &[u8], b: &[u8]| a == b || value(a).is_nan() && value(b).is_nan();
-    let (a, b) = pairs.find(|(a, b)| !same(a, b))?;
-    Some(format!("{:e} instead of {:e}", value(a), value(b)))
+    let at = pairs.position(|(a, b)| !same(a, b))?;
+    let of = inputs.iter().filter_map(|input| match input {
+        interp::Arg::Slice(bytes) => bytes.chunks(bytes.len() * size / wanted.len()).nth(at),
+        interp::Arg::Scalar(_) => None,
+    });
+    let bits = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .rev()
+            .map(|b| format!("{b:02x}"))
+            .collect::<String>()
+    };
+    let of: Vec<String> = of.map(bits).collect();
+    let span = at * size..(at + 1) * size;
+    let (got, wanted) = (bits(&got[span.clone()]), bits(&wanted[span]));
+    Some(format!("{got} instead of {wanted} of {}", of.join(", ")))
+}
+
+fn is_nan(elem: Elem, bytes: &[u8]) -> bool {
+    match elem {
+        Elem::F32 => bytes
+            .try_into()
+            .is_ok_and(|b| f32::from_le_bytes(b).is_nan()),
+        Elem::F64 => bytes
+            .try_into()
+            .is_ok_and(|b| f64::from_le_bytes(b).is_nan()),
+        _ => false,
+    }
 }
 
 /// A module of inputs `x`, `y`.. and one output for each expression over them and the index.
@@ -147,12 +180,26 @@ pub(super) fn module(inputs: &[Elem], outputs: &[(Elem, Expr)]) -> Valid {
 }
 
 /// As [`module`], behind statements that may use `U64` locals 1 and 2.
-fn looping(inputs: &[Elem], outputs: &[(Elem, Expr)], mut body: Vec<Stmt>) -> Valid {
+fn looping(inputs: &[Elem], outputs: &[(Elem, Expr)], body: Vec<Stmt>) -> Valid {
+    let inputs: Vec<_> = inputs.iter().map(|e| ParamKind::Input(*e)).collect();
+    built(&inputs, outputs, body)
+}
+
+/// As [`looping`], of a `U64` scalar and one `U64` output.
+fn scaled(body: Vec<Stmt>, output: Expr) -> Valid {
+    built(
+        &[ParamKind::Scalar(Type::U64)],
+        &[(Elem::U64, output)],
+        body,
+    )
+}
+
+fn built(inputs: &[ParamKind], outputs: &[(Elem, Expr)], mut body: Vec<Stmt>) -> Valid {
     let param = |kind| Param {
         name: "p".into(),
         kind,
     };
-    let mut params: Vec<_> = inputs.iter().map(|e| param(ParamKind::Input(*e))).collect();
+    let mut params: Vec<_> = inputs.iter().copied().map(param).collect();
     params.extend(outputs.iter().map(|(e, _)| param(ParamKind::Own(*e))));
     let store = |(n, (_, e)): (usize, &(Elem, Expr))| {
         Stmt::Store(ParamId((inputs.len() + n) as u16), e.clone())
@@ -206,7 +253,12 @@ pub(super) fn folds(trial: &mut Trial<'_>, features: &Features) -> Result<bool, 
         });
         let module = module(&[elem], &outputs);
         let count = values.len() as u64;
-        if trial.differs(features, &module, &[bytes.collect()], count)? {
+        if trial.differs(
+            features,
+            &module,
+            vec![interp::Arg::Slice(bytes.collect())],
+            count,
+        )? {
             return Ok(true);
         }
     }
@@ -230,5 +282,28 @@ pub(super) fn cuts(trial: &mut Trial<'_>, features: &Features) -> Result<bool, T
         },
     ];
     let module = looping(&[], &[(Elem::U64, Expr::Local(sum))], body);
-    trial.differs(features, &module, &[], 2)
+    trial.differs(features, &module, vec![], 2)
+}
+
+/// Whether the driver divides 64-bit integers wrongly. Of all that was tried, this showed it: the indices
+/// before and after a remainder, both wanted (NVIDIA 580.159 takes `(x + 1) % n` for `x` then).
+pub(super) fn misdivides(trial: &mut Trial<'_>, features: &Features) -> Result<bool, TrialError> {
+    let number = |v| Expr::Const(Value::U64(v));
+    let scalar = || Box::new(Expr::Scalar(ParamId(0)));
+    let binary = |op, a, b| Expr::Binary(op, Box::new(a), Box::new(b));
+    let rest = |a| Expr::Binary(BinOp::Rem, Box::new(a), scalar());
+    let x = Expr::Local(LocalId(1));
+    let around = binary(BinOp::Add, x.clone(), *scalar());
+    let before = rest(binary(BinOp::Sub, around, number(1)));
+    let after = rest(binary(BinOp::Add, x, number(1)));
+    let both = binary(BinOp::Add, after, binary(BinOp::Mul, before, number(1000)));
+    let body = vec![Stmt::Set(LocalId(1), rest(Expr::Local(LocalId(0))))];
+    let module = scaled(body, both);
+    for n in [7, 16] {
+        let given = vec![interp::Arg::Scalar(Value::U64(n))];
+        if trial.differs(features, &module, given, 64)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
