@@ -21,15 +21,50 @@ pub(crate) struct Batch<'p> {
     pub verify: Duration,
 }
 
+/// Memory of one session for the next, so that it takes no fresh pages: their first touch costs more than
+/// what a session does with them.
+#[derive(Debug, Default)]
+pub(crate) struct Spare {
+    alive: Vec<bool>,
+    images: Vec<Image>,
+}
+
 impl<'p> Batch<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Self {
+        Self::with(plan, Spare::default())
+    }
+
+    /// A new one in the memory of an old one.
+    pub(crate) fn with(plan: &'p Plan, spare: Spare) -> Self {
+        let Spare {
+            mut alive,
+            mut images,
+        } = spare;
+        alive.clear();
+        alive.resize(plan.edits.len(), true);
+        images.iter_mut().for_each(Image::clear);
+        images.resize_with(plan.spans.len(), Image::default);
         Self {
             plan,
-            alive: vec![true; plan.edits.len()],
-            images: vec![Image::default(); plan.spans.len()],
+            alive,
+            images,
             refused: Vec::new(),
             verify: Duration::ZERO,
         }
+    }
+
+    /// What the next session may use.
+    pub(crate) fn spare(self) -> Spare {
+        Spare {
+            alive: self.alive,
+            images: self.images,
+        }
+    }
+
+    /// Every edit of a span, if none of the session was struck out so far.
+    pub(crate) fn untouched(&self, span: &Span) -> Option<&'p [Edit]> {
+        let edits = &self.plan.edits[span.edits.clone()];
+        self.refused.is_empty().then_some(edits)
     }
 
     /// Looks at every living site of a span and strikes out those that are not as expected; whether any

@@ -68,7 +68,8 @@ impl Own {
             let (start, len) = plan.extent(span);
             self.probe(start, len)
                 .map_err(|source| PatchError::Unmapped { start, len, source })?;
-            batch.images[number] = up_to_date(batch, span, Image::default(), State::Old);
+            let spare = std::mem::take(&mut batch.images[number]);
+            batch.images[number] = up_to_date(batch, span, spare, State::Old);
         }
         Ok(())
     }
@@ -112,12 +113,15 @@ impl Own {
         let span = &batch.plan.spans[number];
         let known = std::mem::take(&mut batch.images[number]);
         let mut image = batch.verifying(|batch| up_to_date(batch, span, known, from));
-        let any = image.put(batch.living_in(span), to);
-        let written = match any {
+        match from.leads_on_to(to) {
+            true => image.take_on(to),
+            false => image.take(batch.living_in(span), to),
+        }
+        let written = match image.is_empty() {
+            true => Ok(()),
             // SAFETY: the protocols' steps keep every visible state valid code, and what lies between
             // the sites is written as it was.
-            true => unsafe { self.mem().write(image.start(), image.bytes()) },
-            false => Ok(()),
+            false => unsafe { self.mem().write(image.start(), image.bytes()) },
         };
         batch.images[number] = image;
         written
@@ -132,9 +136,13 @@ fn up_to_date(batch: &mut Batch<'_>, span: &Span, known: Image, state: State) ->
     }
     let (start, len) = batch.plan.extent(span);
     // SAFETY: as above.
-    let found = unsafe { Image::copy(start, len) };
-    batch.sift(span, state, |e| found.word(e));
-    found.sifted(state)
+    let mut found = unsafe { Image::copy(known, start, len) };
+    let whole = batch.untouched(span);
+    if !whole.is_some_and(|edits| found.hold(edits.iter(), state)) {
+        batch.sift(span, state, |e| found.word(e));
+        found.hold(batch.living_in(span), state);
+    }
+    found
 }
 
 /// Writes the first byte of a function that never runs over itself through `/proc/self/mem`, and looks

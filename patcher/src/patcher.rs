@@ -9,7 +9,7 @@ use hotsled_sys::membarrier::Barriers;
 use parking_lot::Mutex;
 
 use crate::alias::{self, Aliases};
-use crate::batch::Batch;
+use crate::batch::{Batch, Spare};
 use crate::error::AliasError;
 use crate::machine::{self, Own};
 use crate::plan::{self, Edit, Home, Plan};
@@ -47,6 +47,9 @@ struct State {
     sites: Sites,
     aliases: Aliases,
     handler_reinstalled: bool,
+    /// Memory of the last session.
+    edits: Vec<Edit>,
+    spare: Spare,
 }
 
 impl State {
@@ -55,6 +58,15 @@ impl State {
             return Plan::new(edits, |_| (Home::Private, u64::MAX));
         }
         Plan::new(edits, |address| self.aliases.home_and_end(address))
+    }
+
+    /// Keeps the memory of a session that is over for the next, unless it is very much.
+    fn keep(&mut self, plan: Plan) {
+        if plan.edits.len() < VERY_MANY {
+            self.edits = plan.edits;
+        } else {
+            self.spare = Spare::default();
+        }
     }
 }
 
@@ -174,7 +186,7 @@ impl Patcher {
         let _session = Session::begin();
         let state = &mut *self.state.lock();
         let start = Instant::now();
-        let (edits, already) = plan::edits(&state.sites, wishes)?;
+        let (edits, already) = plan::edits(&state.sites, wishes, std::mem::take(&mut state.edits))?;
         if edits.is_empty() {
             return Ok(Report {
                 already,
@@ -187,6 +199,7 @@ impl Patcher {
         let chosen = Instant::now();
         let mut report = self.run(state, &plan, &way, mode)?;
         report.already = already;
+        state.keep(plan);
         let done = Instant::now();
         report.tracer = checks::tracer()?;
         report.times.plan_us = micros(planned - start);
@@ -237,9 +250,15 @@ impl Patcher {
     }
 
     /// Verifies, tells the handler, rewrites, and records what holds afterwards.
-    fn run(&self, state: &State, plan: &Plan, way: &Way, mode: Mode) -> Result<Report, PatchError> {
+    fn run(
+        &self,
+        state: &mut State,
+        plan: &Plan,
+        way: &Way,
+        mode: Mode,
+    ) -> Result<Report, PatchError> {
         let machine = Own::open(plan, &state.aliases, self.barriers)?;
-        let mut batch = Batch::new(plan);
+        let mut batch = Batch::with(plan, std::mem::take(&mut state.spare));
         batch.verifying(|batch| machine.verify(batch))?;
         if mode == Mode::AllOrNone && !batch.refused.is_empty() {
             return Err(PatchError::Foreign(batch.refused));
@@ -250,7 +269,7 @@ impl Patcher {
             Protocol::SingleStore => protocol::store(&mut batch, &machine, mode),
         }?;
         settle.with(&batch);
-        Ok(Report {
+        let report = Report {
             switched: batch.living(),
             protocol: Some(way.protocol),
             times: Times {
@@ -258,11 +277,13 @@ impl Patcher {
                 phase_us: done.phases.map(micros),
                 ..Times::default()
             },
-            refused: batch.refused,
+            refused: std::mem::take(&mut batch.refused),
             syncs: done.syncs,
             handler_reinstalled: way.handler_reinstalled,
             ..Report::default()
-        })
+        };
+        state.spare = batch.spare();
+        Ok(report)
     }
 
     /// What a site was last switched to, or `None` for a number nobody adopted or that is forgotten, and in
@@ -270,7 +291,7 @@ impl Patcher {
     pub fn state(&self, site: SiteId) -> Option<Want> {
         owner::check().ok()?;
         let _session = Session::begin();
-        let (_, want) = self.state.lock().sites.get(site).ok()?;
+        let (_, want) = self.state.lock().sites.find(site)?;
         Some(want)
     }
 

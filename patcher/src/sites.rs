@@ -220,17 +220,30 @@ impl Sites {
         (first..self.0.len() as u32).map(SiteId).collect()
     }
 
-    /// # Errors
-    /// A number that nobody adopted, or whose object is unloaded.
-    pub(crate) fn get(&self, id: SiteId) -> Result<(&'static Site, Want), PatchError> {
-        // Not `ok_or`: it would make and drop an error for every site there is.
-        let Some(&site) = self.0.get(id.0 as usize) else {
-            return Err(PatchError::Unknown(id));
-        };
-        let sled = site.sled;
-        match site.want() {
-            Some(want) => Ok((site, want)),
-            None => Err(PatchError::Forgotten { site: id, sled }),
+    /// The site of a number, and what it does; `None` for one that nobody adopted, or whose object is unloaded.
+    #[inline]
+    pub(crate) fn find(&self, id: SiteId) -> Option<(&'static Site, Want)> {
+        let &site = self.0.get(id.0 as usize)?;
+        Some((site, site.want()?))
+    }
+
+    /// The site of a number that [`Self::find`] has found.
+    ///
+    /// # Panics
+    /// When nobody adopted it.
+    pub(crate) fn adopted(&self, id: SiteId) -> &'static Site {
+        self.0[id.0 as usize]
+    }
+
+    /// Why a number is not found.
+    #[cold]
+    pub(crate) fn missing(&self, id: SiteId) -> PatchError {
+        match self.0.get(id.0 as usize) {
+            None => PatchError::Unknown(id),
+            Some(site) => PatchError::Forgotten {
+                site: id,
+                sled: site.sled,
+            },
         }
     }
 
