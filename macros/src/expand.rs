@@ -1,7 +1,7 @@
 //! The output: wrapper, record, cell, entry with its sled and row, CPU body.
 
 use hotsled_abi::{NOP8, RECORDS_SECTION, SITE_VERSION, SITES_SECTION, TEXT_SECTION};
-use hotsled_ir::Elem;
+use hotsled_ir::{Elem, ParamKind};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::quote;
 use syn::ItemFn;
@@ -362,7 +362,9 @@ fn elem_type(elem: Elem) -> TokenStream {
 /// seen to hold and goes; the other copy is for ranges that run beyond a slice, and panics there.
 fn grain(section: &Section, lowered: &Lowered, all: &[(usize, Param)]) -> TokenStream {
     let params: Vec<_> = all.iter().map(|(_, param)| declare(param)).collect();
-    let names: Vec<_> = all.iter().map(|(_, param)| pass(param)).collect();
+    let gathered = Gathered::of(section, lowered);
+    let inner = all.iter().map(|(_, param)| declare_inner(param));
+    let inner: Vec<_> = inner.collect();
     let own: Vec<_> = all
         .iter()
         .filter(|(_, p)| matches!(p.kind, Kind::Own(_)))
@@ -400,24 +402,91 @@ fn grain(section: &Section, lowered: &Lowered, all: &[(usize, Param)]) -> TokenS
             }
         },
     };
+    let runs = gathered.runs(all, &own);
+    let private = gathered.generic();
     quote! {
         #[allow(clippy::too_many_arguments)]
         fn __grain(#(#params,)* __start: ::core::primitive::usize, __end: ::core::primitive::usize) {
             let __count = __end - __start;
-            if true #(&& #own.len() == __count)* {
-                #(let #own = &mut #own[..__count];)*
-                __indices(#(#names,)* __start, __count)
-            } else {
-                __indices(#(#names,)* __start, __count)
-            }
+            #runs
         }
         #[inline(always)]
         #[allow(unused_variables, unused_mut, unused_assignments, dead_code, unused_parens, unused_braces, clippy::all)]
-        fn __indices(#(#params,)* __start: ::core::primitive::usize, __count: ::core::primitive::usize) {
+        fn __indices #private (#(#inner,)* __start: ::core::primitive::usize, __count: ::core::primitive::usize) {
             #(#views)*
             #prelude
             #reduction
             #indices
+        }
+    }
+}
+
+/// The accumulators of a section, which a grain gathers apart where that pays: `__indices` is made twice then,
+/// for the grain's own bins and for those that all share.
+struct Gathered<'a> {
+    names: Vec<&'a Ident>,
+    ops: Vec<Ident>,
+}
+
+impl<'a> Gathered<'a> {
+    fn of(section: &'a Section, lowered: &Lowered) -> Self {
+        let kinds = section.params.iter().zip(&lowered.module.params);
+        let accumulators = kinds.filter_map(|(param, module)| match module.kind {
+            ParamKind::Accumulator(_, op) => Some((
+                &param.name,
+                Ident::new(&format!("{op:?}"), Span::mixed_site()),
+            )),
+            _ => None,
+        });
+        let (names, ops) = accumulators.unzip();
+        Self { names, ops }
+    }
+
+    fn generic(&self) -> Option<TokenStream> {
+        (!self.names.is_empty()).then(|| quote!(<const __OWN: ::core::primitive::bool>))
+    }
+
+    /// The grain's run, or runs to choose from.
+    fn runs(&self, all: &[(usize, Param)], own: &[&Ident]) -> TokenStream {
+        let plain: Vec<_> = all.iter().map(|(_, param)| pass(param)).collect();
+        let Self { names, ops } = self;
+        if names.is_empty() {
+            return checked(own, &quote!(__indices(#(#plain,)* __start, __count)));
+        }
+        let bins = |param: &Param, how: TokenStream| match param.kind {
+            Kind::Accumulator(_) => how,
+            _ => pass(param),
+        };
+        let shared = all.iter().map(|(_, param)| {
+            let name = &param.cpu;
+            bins(param, quote!(::hotsled::__private::shared_bins(#name)))
+        });
+        let shared = quote!(__indices::<false>(#(#shared,)* __start, __count));
+        let apart = all.iter().map(|(_, param)| {
+            let name = &param.cpu;
+            bins(param, quote!(#name.bins()))
+        });
+        let apart = quote!(__indices::<true>(#(#apart,)* __start, __count));
+        let (shared, apart) = (checked(own, &shared), checked(own, &apart));
+        quote! {
+            if ::hotsled::__private::gathering_pays(&[#(#names.len()),*], __count) {
+                #(let #names = ::hotsled::__private::Gathered::new(#names, ::hotsled::__private::AccOp::#ops);)*
+                #apart
+            } else {
+                #shared
+            }
+        }
+    }
+}
+
+/// A run with own slices that are seen to be as long as the grain, where they are.
+fn checked(own: &[&Ident], run: &TokenStream) -> TokenStream {
+    quote! {
+        if true #(&& #own.len() == __count)* {
+            #(let #own = &mut #own[..__count];)*
+            #run
+        } else {
+            #run
         }
     }
 }
@@ -452,6 +521,15 @@ fn grain_cells(
             __done += __part;
         }
     }
+}
+
+/// As [`declare`]; accumulators are bins of a grain's own, or shared ones.
+fn declare_inner(param: &Param) -> TokenStream {
+    let Kind::Accumulator(ty) = param.kind else {
+        return declare(param);
+    };
+    let (name, atomic) = (&param.cpu, atomic_type(ty));
+    quote!(#name: &[::hotsled::__private::Bin<#atomic, __OWN>])
 }
 
 fn declare(param: &Param) -> TokenStream {

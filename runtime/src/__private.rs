@@ -5,10 +5,11 @@ use std::ptr::NonNull;
 
 pub use hotsled_abi::{ArgBlock, ArgSlot, assemble, concat, concat_len, record_len};
 use hotsled_abi::{EngineTable, SiteId};
-pub use hotsled_ir::math;
+pub use hotsled_ir::{AccOp, math};
 
 pub use crate::cell::{FLAG_PINNED_CPU, SectionCell};
 
+pub use crate::gather::{Bin, Gathered, gathering_pays, shared_bins};
 pub use crate::grid::{GridView, cells};
 pub use crate::reduce::{Number, fold_leaf, leaves, tree};
 pub use crate::slots::{bounds_panic, input, input_slot, own, own_at, own_slot, slots};

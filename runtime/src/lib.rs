@@ -18,6 +18,7 @@ pub mod epoch;
 mod error;
 mod events;
 mod gate;
+mod gather;
 mod grid;
 mod lane;
 mod module;
