@@ -512,11 +512,13 @@ fn grain_cells(
             let __at = __start + __done;
             let (#row, __col) = (__at / #width, __at % #width);
             let __part = ::core::cmp::Ord::min(#width - __col, __count - __done);
-            #label for __j in 0..__part {
-                let (#k, #index, #col) = (__done + __j, __at + __j, __col + __j);
-                if __first_col <= #col && #col < __last_col {
-                    #body
-                }
+            // The columns as the loop's own bounds, so that the compiler sees which cells are inside.
+            let __from = ::core::cmp::Ord::max(__col, __first_col);
+            let __to = ::core::cmp::Ord::min(__col + __part, __last_col);
+            #label for #col in __from..__to {
+                let __j = #col - __col;
+                let (#k, #index) = (__done + __j, __at + __j);
+                #body
             }
             __done += __part;
         }

@@ -1,6 +1,6 @@
 //! Shortest ways between all pairs, one step for each stop on the way.
 
-use hotsled::parallel;
+use hotsled::{Grid, parallel2};
 use rayon::prelude::*;
 
 use crate::kernel::{Entry, Kernel};
@@ -21,17 +21,17 @@ pub const ENTRY: Entry = Entry {
 const FAR: u32 = 1 << 30;
 
 #[hotsled::section]
-fn floyd_warshall(n: usize, stop: usize, from: &[u32], to: &mut [u32]) {
-    for i in parallel(0..to.len()) {
-        let over = from[i / n * n + stop] + from[stop * n + i % n];
-        to[i] = from[i].min(over);
+fn floyd_warshall(stop: usize, from: &Grid<u32>, to: &mut Grid<u32>) {
+    for (a, b) in parallel2(0..to.rows(), 0..to.cols()) {
+        let over = from[(a, stop)] + from[(stop, b)];
+        to[(a, b)] = from[(a, b)].min(over);
     }
 }
 
 struct Ways {
     n: usize,
-    ways: Vec<u32>,
-    next: Vec<u32>,
+    ways: Grid<u32>,
+    next: Grid<u32>,
 }
 
 impl Ways {
@@ -41,10 +41,11 @@ impl Ways {
             length @ (0 | 1) => length,
             _ => FAR,
         };
+        let ways = Grid::from_cells((0..n * n).map(road).collect(), n);
         Self {
             n,
-            ways: (0..n * n).map(road).collect(),
-            next: vec![0; n * n],
+            ways: ways.expect("whole rows"),
+            next: Grid::new(n, n, 0),
         }
     }
 }
@@ -68,23 +69,23 @@ fn step(n: usize, stop: usize, from: &[u32], to: &mut [u32]) {
 impl Kernel for Ways {
     fn section(&mut self) {
         for stop in 0..self.n {
-            floyd_warshall(self.n, stop, &self.ways, &mut self.next);
+            floyd_warshall(stop, &self.ways, &mut self.next);
             std::mem::swap(&mut self.ways, &mut self.next);
         }
     }
 
     fn rayon(&mut self) {
         for stop in 0..self.n {
-            step(self.n, stop, &self.ways, &mut self.next);
+            step(self.n, stop, self.ways.cells(), self.next.cells_mut());
             std::mem::swap(&mut self.ways, &mut self.next);
         }
     }
 
     fn values(&self) -> Values<'_> {
-        Values::U32(&self.ways)
+        Values::U32(self.ways.cells())
     }
 
     fn known(&self) -> Result<(), String> {
-        known::all(&self.ways, 0.0, |pair| around(self.n, pair).into())
+        known::all(self.ways.cells(), 0.0, |pair| around(self.n, pair).into())
     }
 }

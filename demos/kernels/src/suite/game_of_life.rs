@@ -1,6 +1,6 @@
 //! Generations of Conway's game on a torus.
 
-use hotsled::parallel;
+use hotsled::{Grid, parallel2};
 use rayon::prelude::*;
 
 use crate::kernel::{Entry, Kernel};
@@ -24,43 +24,43 @@ const FIELD: usize = 16;
 const GLIDER: [(usize, usize); 5] = [(0, 1), (1, 2), (2, 0), (2, 1), (2, 2)];
 
 #[hotsled::section]
-fn game_of_life(n: usize, from: &[u8], to: &mut [u8]) {
-    for i in parallel(0..to.len()) {
-        let x = i % n;
-        let here = i - x;
-        let all = n * n;
-        let (above, below) = ((here + all - n) % all, (here + n) % all);
-        let (left, right) = ((x + n - 1) % n, (x + 1) % n);
-        let alive = from[above + left] as u32
-            + from[above + x] as u32
-            + from[above + right] as u32
-            + from[here + left] as u32
-            + from[here + right] as u32
-            + from[below + left] as u32
-            + from[below + x] as u32
-            + from[below + right] as u32;
+fn game_of_life(from: &Grid<u8>, to: &mut Grid<u8>) {
+    for (r, c) in parallel2(0..to.rows(), 0..to.cols()) {
+        let above = if r == 0 { from.rows() - 1 } else { r - 1 };
+        let below = if r + 1 == from.rows() { 0 } else { r + 1 };
+        let left = if c == 0 { from.cols() - 1 } else { c - 1 };
+        let right = if c + 1 == from.cols() { 0 } else { c + 1 };
+        let alive = from[(above, left)] as u32
+            + from[(above, c)] as u32
+            + from[(above, right)] as u32
+            + from[(r, left)] as u32
+            + from[(r, right)] as u32
+            + from[(below, left)] as u32
+            + from[(below, c)] as u32
+            + from[(below, right)] as u32;
         let lives = match alive {
             3 => 1u32,
-            2 => from[i] as u32,
+            2 => from[(r, c)] as u32,
             _ => 0,
         };
-        to[i] = lives as u8;
+        to[(r, c)] = lives as u8;
     }
 }
 
 struct Life {
     n: usize,
-    cells: Vec<u8>,
-    next: Vec<u8>,
+    cells: Grid<u8>,
+    next: Grid<u8>,
 }
 
 impl Life {
     fn new(n: usize) -> Self {
         let n = n.next_multiple_of(FIELD);
+        let cells = Grid::from_cells((0..n * n).map(|i| glider(n, i, 0)).collect(), n);
         Self {
             n,
-            cells: (0..n * n).map(|i| glider(n, i, 0)).collect(),
-            next: vec![0; n * n],
+            cells: cells.expect("whole rows"),
+            next: Grid::new(n, n, 0),
         }
     }
 }
@@ -91,24 +91,26 @@ fn generation(n: usize, from: &[u8], to: &mut [u8]) {
 impl Kernel for Life {
     fn section(&mut self) {
         for _ in 0..GENERATIONS {
-            game_of_life(self.n, &self.cells, &mut self.next);
+            game_of_life(&self.cells, &mut self.next);
             std::mem::swap(&mut self.cells, &mut self.next);
         }
     }
 
     fn rayon(&mut self) {
         for _ in 0..GENERATIONS {
-            generation(self.n, &self.cells, &mut self.next);
+            generation(self.n, self.cells.cells(), self.next.cells_mut());
             std::mem::swap(&mut self.cells, &mut self.next);
         }
     }
 
     fn values(&self) -> Values<'_> {
-        Values::U8(&self.cells)
+        Values::U8(self.cells.cells())
     }
 
     fn known(&self) -> Result<(), String> {
         let moved = GENERATIONS / 4;
-        known::all(&self.cells, 0.0, |cell| glider(self.n, cell, moved).into())
+        known::all(self.cells.cells(), 0.0, |cell| {
+            glider(self.n, cell, moved).into()
+        })
     }
 }

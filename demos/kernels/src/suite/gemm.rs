@@ -1,6 +1,6 @@
 //! Matrix times matrix, in tiles of two rows and two columns.
 
-use hotsled::parallel;
+use hotsled::{Grid, parallel};
 use rayon::prelude::*;
 
 use crate::kernel::{Entry, Kernel};
@@ -21,21 +21,20 @@ pub const ENTRY: Entry = Entry {
 /// transpose is `bt`. The tile's elements lie in four results.
 #[hotsled::section]
 fn gemm(
-    n: usize,
-    a: &[f32],
-    bt: &[f32],
+    a: &Grid<f32>,
+    bt: &Grid<f32>,
     c00: &mut [f32],
     c01: &mut [f32],
     c10: &mut [f32],
     c11: &mut [f32],
 ) {
     for t in parallel(0..c00.len()) {
-        let top = t / (n / 2) * 2 * n;
-        let left = t % (n / 2) * 2 * n;
+        let tiles = bt.rows() / 2;
+        let (i, j) = (t / tiles * 2, t % tiles * 2);
         let mut sums = [0.0f32; 4];
-        for k in 0..n {
-            let (a0, a1) = (a[top + k], a[top + n + k]);
-            let (b0, b1) = (bt[left + k], bt[left + n + k]);
+        for k in 0..a.cols() {
+            let (a0, a1) = (a[(i, k)], a[(i + 1, k)]);
+            let (b0, b1) = (bt[(j, k)], bt[(j + 1, k)]);
             sums[0] += a0 * b0;
             sums[1] += a0 * b1;
             sums[2] += a1 * b0;
@@ -60,8 +59,8 @@ fn tile(top: [&[f32]; 2], left: [&[f32]; 2]) -> [f32; 4] {
 
 struct Gemm {
     n: usize,
-    a: Vec<f32>,
-    bt: Vec<f32>,
+    a: Grid<f32>,
+    bt: Grid<f32>,
     /// The four elements of each tile, one after the other: all first ones, all second ones ..
     c: Vec<f32>,
 }
@@ -72,10 +71,11 @@ impl Gemm {
         let a = |i: usize| (((i / n) * (i % n + 1)) % n) as f32 / n as f32;
         // At (column, row), being the transpose.
         let bt = |i: usize| (((i % n) * (i / n + 2)) % n) as f32 / n as f32;
+        let grid = |cells: Vec<f32>| Grid::from_cells(cells, n).expect("whole rows");
         Self {
             n,
-            a: (0..n * n).map(a).collect(),
-            bt: (0..n * n).map(bt).collect(),
+            a: grid((0..n * n).map(a).collect()),
+            bt: grid((0..n * n).map(bt).collect()),
             c: vec![0.0; n * n],
         }
     }
@@ -100,12 +100,12 @@ impl Kernel for Gemm {
         let (top, bottom) = self.c.split_at_mut(2 * tiles);
         let (c00, c01) = top.split_at_mut(tiles);
         let (c10, c11) = bottom.split_at_mut(tiles);
-        gemm(self.n, &self.a, &self.bt, c00, c01, c10, c11);
+        gemm(&self.a, &self.bt, c00, c01, c10, c11);
     }
 
     fn rayon(&mut self) {
         let (n, tiles) = (self.n, self.c.len() / 4);
-        let (a, bt) = (&self.a, &self.bt);
+        let (a, bt) = (self.a.cells(), self.bt.cells());
         let (top, bottom) = self.c.split_at_mut(2 * tiles);
         let (c00, c01) = top.split_at_mut(tiles);
         let (c10, c11) = bottom.split_at_mut(tiles);
@@ -124,7 +124,7 @@ impl Kernel for Gemm {
 
     fn known(&self) -> Result<(), String> {
         let n = self.n;
-        let of = |m: &[f32], row: usize, column: usize| f64::from(m[row * n + column]);
+        let of = |m: &Grid<f32>, row: usize, column: usize| f64::from(m[(row, column)]);
         let vector = |k: usize| (1 + k % 3) as f64;
         let b_vector = times(n, |k, j| of(&self.bt, j, k), vector);
         let wanted = times(n, |i, k| of(&self.a, i, k), |k| b_vector[k]);

@@ -1,6 +1,6 @@
 //! Heat in a cube, one explicit step after the other.
 
-use hotsled::parallel;
+use hotsled::{Grid, parallel2};
 use rayon::prelude::*;
 
 use crate::data::half_wave;
@@ -20,27 +20,27 @@ pub const ENTRY: Entry = Entry {
 
 const STEPS: usize = 10;
 
+/// A row of the grids is a line of the cube.
 #[hotsled::section]
-fn heat_3d(n: usize, a: &[f64], b: &mut [f64]) {
-    for i in parallel(0..b.len()) {
-        let plane = n * n;
-        let (z, y, x) = (i / plane, i / n % n, i % n);
-        let inside = z > 0 && z < n - 1 && y > 0 && y < n - 1 && x > 0 && x < n - 1;
-        if inside {
-            b[i] = 0.125 * (a[i + plane] - 2.0 * a[i] + a[i - plane])
-                + 0.125 * (a[i + n] - 2.0 * a[i] + a[i - n])
-                + 0.125 * (a[i + 1] - 2.0 * a[i] + a[i - 1])
-                + a[i];
-        } else {
-            b[i] = a[i];
+fn heat_3d(n: usize, a: &Grid<f64>, b: &mut Grid<f64>) {
+    for (line, x) in parallel2(n..a.rows() - n, 1..a.cols() - 1) {
+        let y = line % n;
+        if y == 0 || y == n - 1 {
+            continue;
         }
+        let here = a[(line, x)];
+        b[(line, x)] = 0.125 * (a[(line + n, x)] - 2.0 * here + a[(line - n, x)])
+            + 0.125 * (a[(line + 1, x)] - 2.0 * here + a[(line - 1, x)])
+            + 0.125 * (a[(line, x + 1)] - 2.0 * here + a[(line, x - 1)])
+            + here;
     }
 }
 
 struct Heat {
     n: usize,
-    a: Vec<f64>,
-    b: Vec<f64>,
+    a: Grid<f64>,
+    /// Its rim is that of `a`, and stays.
+    b: Grid<f64>,
 }
 
 impl Heat {
@@ -52,8 +52,8 @@ impl Heat {
                 a.extend(wave.iter().map(|x| wave[z] * wave[y] * x));
             }
         }
-        let b = vec![0.0; a.len()];
-        Self { n, a, b }
+        let a = Grid::from_cells(a, n).expect("whole lines");
+        Self { n, b: a.clone(), a }
     }
 }
 
@@ -87,13 +87,13 @@ impl Kernel for Heat {
 
     fn rayon(&mut self) {
         for _ in 0..STEPS {
-            step(self.n, &self.a, &mut self.b);
+            step(self.n, self.a.cells(), self.b.cells_mut());
             std::mem::swap(&mut self.a, &mut self.b);
         }
     }
 
     fn values(&self) -> Values<'_> {
-        Values::F64(&self.a)
+        Values::F64(self.a.cells())
     }
 
     fn known(&self) -> Result<(), String> {
@@ -101,6 +101,6 @@ impl Kernel for Heat {
         let cosine = (std::f64::consts::PI / (n - 1) as f64).cos();
         let shrunk = (1.0 - 0.75 * (1.0 - cosine)).powi(STEPS as i32);
         let wanted = |i: usize| shrunk * wave[i / (n * n)] * wave[i / n % n] * wave[i % n];
-        known::all(&self.a, 1e-12, wanted)
+        known::all(self.a.cells(), 1e-12, wanted)
     }
 }

@@ -1,6 +1,6 @@
 //! Sweeps of the mean of a point and its four neighbours.
 
-use hotsled::parallel;
+use hotsled::{Grid, parallel2};
 use rayon::prelude::*;
 
 use crate::data::half_wave;
@@ -21,32 +21,26 @@ pub const ENTRY: Entry = Entry {
 const SWEEPS: usize = 20;
 
 #[hotsled::section]
-fn jacobi_2d(n: usize, a: &[f64], b: &mut [f64]) {
-    for i in parallel(0..b.len()) {
-        let row = i / n;
-        let column = i % n;
-        if row > 0 && row < n - 1 && column > 0 && column < n - 1 {
-            b[i] = 0.2 * (a[i] + a[i - 1] + a[i + 1] + a[i + n] + a[i - n]);
-        } else {
-            b[i] = a[i];
-        }
+fn jacobi_2d(a: &Grid<f64>, b: &mut Grid<f64>) {
+    for (r, c) in parallel2(1..a.rows() - 1, 1..a.cols() - 1) {
+        let beside = a[(r, c)] + a[(r, c - 1)] + a[(r, c + 1)];
+        b[(r, c)] = 0.2 * (beside + a[(r + 1, c)] + a[(r - 1, c)]);
     }
 }
 
 struct Jacobi {
     n: usize,
-    a: Vec<f64>,
-    b: Vec<f64>,
+    a: Grid<f64>,
+    /// Its rim is that of `a`, and stays.
+    b: Grid<f64>,
 }
 
 impl Jacobi {
     fn new(n: usize) -> Self {
         let wave = half_wave(n);
-        Self {
-            n,
-            a: (0..n * n).map(|i| wave[i / n] * wave[i % n]).collect(),
-            b: vec![0.0; n * n],
-        }
+        let a = (0..n * n).map(|i| wave[i / n] * wave[i % n]).collect();
+        let a = Grid::from_cells(a, n).expect("whole rows");
+        Self { n, b: a.clone(), a }
     }
 }
 
@@ -67,26 +61,28 @@ fn sweep(n: usize, a: &[f64], b: &mut [f64]) {
 impl Kernel for Jacobi {
     fn section(&mut self) {
         for _ in 0..SWEEPS {
-            jacobi_2d(self.n, &self.a, &mut self.b);
+            jacobi_2d(&self.a, &mut self.b);
             std::mem::swap(&mut self.a, &mut self.b);
         }
     }
 
     fn rayon(&mut self) {
         for _ in 0..SWEEPS {
-            sweep(self.n, &self.a, &mut self.b);
+            sweep(self.n, self.a.cells(), self.b.cells_mut());
             std::mem::swap(&mut self.a, &mut self.b);
         }
     }
 
     fn values(&self) -> Values<'_> {
-        Values::F64(&self.a)
+        Values::F64(self.a.cells())
     }
 
     fn known(&self) -> Result<(), String> {
         let (n, wave) = (self.n, half_wave(self.n));
         let cosine = (std::f64::consts::PI / (n - 1) as f64).cos();
         let shrunk = ((1.0 + 4.0 * cosine) / 5.0).powi(SWEEPS as i32);
-        known::all(&self.a, 1e-12, |i| shrunk * wave[i / n] * wave[i % n])
+        known::all(self.a.cells(), 1e-12, |i| {
+            shrunk * wave[i / n] * wave[i % n]
+        })
     }
 }

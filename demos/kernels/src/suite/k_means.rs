@@ -22,14 +22,14 @@ const CENTRES: usize = 16;
 const DIMENSIONS: usize = 4;
 
 #[hotsled::section]
-fn k_means(dimensions: usize, centres: &[f32], points: &[f32], nearest: &mut [u32]) {
+fn k_means(centres: &[f32], points: &[f32], nearest: &mut [u32]) {
     for i in parallel(0..nearest.len()) {
         let mut least = f32::INFINITY;
         let mut best = 0u32;
-        for c in 0..centres.len() / dimensions {
+        for c in 0..centres.len() / DIMENSIONS {
             let mut square = 0.0;
-            for d in 0..dimensions {
-                let way = points[i * dimensions + d] - centres[c * dimensions + d];
+            for d in 0..DIMENSIONS {
+                let way = points[i * DIMENSIONS + d] - centres[c * DIMENSIONS + d];
                 square += way * way;
             }
             if square < least {
@@ -84,7 +84,7 @@ fn planted(point: usize) -> usize {
 
 impl Kernel for Means {
     fn section(&mut self) {
-        k_means(DIMENSIONS, &self.centres, &self.points, &mut self.nearest);
+        k_means(&self.centres, &self.points, &mut self.nearest);
     }
 
     fn rayon(&mut self) {

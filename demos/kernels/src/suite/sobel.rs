@@ -1,6 +1,6 @@
 //! Edges: the length of Sobel's gradient.
 
-use hotsled::parallel;
+use hotsled::{Grid, parallel2};
 use rayon::prelude::*;
 
 use crate::kernel::{Entry, Kernel};
@@ -18,28 +18,23 @@ pub const ENTRY: Entry = Entry {
 };
 
 #[hotsled::section]
-fn sobel(n: usize, from: &[f32], edges: &mut [f32]) {
-    for i in parallel(0..edges.len()) {
-        let row = i / n;
-        let column = i % n;
-        if row == 0 || row == n - 1 || column == 0 || column == n - 1 {
-            edges[i] = 0.0;
-            continue;
-        }
-        let (up, down) = (i - n, i + n);
-        let right = from[up + 1] + 2.0 * from[i + 1] + from[down + 1];
-        let left = from[up - 1] + 2.0 * from[i - 1] + from[down - 1];
-        let below = from[down - 1] + 2.0 * from[down] + from[down + 1];
-        let above = from[up - 1] + 2.0 * from[up] + from[up + 1];
+fn sobel(from: &Grid<f32>, edges: &mut Grid<f32>) {
+    for (r, c) in parallel2(1..from.rows() - 1, 1..from.cols() - 1) {
+        let (up, down, west, east) = (r - 1, r + 1, c - 1, c + 1);
+        let right = from[(up, east)] + 2.0 * from[(r, east)] + from[(down, east)];
+        let left = from[(up, west)] + 2.0 * from[(r, west)] + from[(down, west)];
+        let below = from[(down, west)] + 2.0 * from[(down, c)] + from[(down, east)];
+        let above = from[(up, west)] + 2.0 * from[(up, c)] + from[(up, east)];
         let (across, along) = (right - left, below - above);
-        edges[i] = (across * across + along * along).sqrt();
+        edges[(r, c)] = (across * across + along * along).sqrt();
     }
 }
 
 struct Picture {
     n: usize,
-    from: Vec<f32>,
-    edges: Vec<f32>,
+    from: Grid<f32>,
+    /// Its rim stays zero.
+    edges: Grid<f32>,
 }
 
 impl Picture {
@@ -48,10 +43,11 @@ impl Picture {
             let (row, column) = ((i / n).abs_diff(n / 2), (i % n).abs_diff(n / 2));
             (row * row + column * column) as f32
         };
+        let from = Grid::from_cells((0..n * n).map(bowl).collect(), n);
         Self {
             n,
-            from: (0..n * n).map(bowl).collect(),
-            edges: vec![0.0; n * n],
+            from: from.expect("whole rows"),
+            edges: Grid::new(n, n, 0.0),
         }
     }
 }
@@ -70,12 +66,12 @@ fn row(rows: [&[f32]; 3], edges: &mut [f32]) {
 
 impl Kernel for Picture {
     fn section(&mut self) {
-        sobel(self.n, &self.from, &mut self.edges);
+        sobel(&self.from, &mut self.edges);
     }
 
     fn rayon(&mut self) {
-        let (n, from) = (self.n, &self.from);
-        let rows = self.edges.par_chunks_mut(n).enumerate();
+        let (n, from) = (self.n, self.from.cells());
+        let rows = self.edges.cells_mut().par_chunks_mut(n).enumerate();
         rows.for_each(|(r, edges)| {
             if r == 0 || r == n - 1 {
                 return edges.fill(0.0);
@@ -86,7 +82,7 @@ impl Kernel for Picture {
     }
 
     fn values(&self) -> Values<'_> {
-        Values::F32(&self.edges)
+        Values::F32(self.edges.cells())
     }
 
     fn known(&self) -> Result<(), String> {
@@ -99,6 +95,6 @@ impl Kernel for Picture {
         };
         // Sums of up to 2 n^2 are rounded a few times.
         let tolerance = f64::from(f32::EPSILON) * (8 * n * n) as f64;
-        known::all(&self.edges, tolerance, wanted)
+        known::all(self.edges.cells(), tolerance, wanted)
     }
 }
