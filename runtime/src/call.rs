@@ -1,8 +1,8 @@
 //! One running call of a section: its range, who works on it, what came back.
 
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hotsled_abi::{ArgBlock, ArgSlot};
@@ -30,6 +30,9 @@ pub(crate) struct Call {
     panic: Mutex<Option<(u64, Panic)>>,
     device_chunks: AtomicU64,
     lost: AtomicBool,
+    elements: u64,
+    /// Whether devices may have a part of it; decided when the first grain asks.
+    offered: OnceLock<bool>,
 }
 
 /// Runs a section over `range`, which is not empty; the panic with the lowest index, if any.
@@ -92,7 +95,10 @@ impl Call {
             panic: Mutex::default(),
             device_chunks: AtomicU64::new(0),
             lost: AtomicBool::new(false),
+            elements,
+            offered: OnceLock::new(),
         });
+        let began = Instant::now();
         call.invite(
             elements
                 .div_ceil(grain)
@@ -100,7 +106,26 @@ impl Call {
                 .min(threads.saturating_sub(1)),
         );
         call.work();
-        call.finish()
+        let panic = call.finish();
+        call.tell(began.elapsed(), threads);
+        panic
+    }
+
+    /// Tells whether a device has made the call any faster.
+    fn tell(&self, took: Duration, threads: u64) {
+        let helped = self.device_chunks.load(Ordering::Relaxed) > 0;
+        if !helped || self.lost.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(without) = self.cell.time_on_cpu(self.elements, threads) {
+            self.cell.experience().learn(self.elements, took, without);
+        }
+    }
+
+    /// Whether devices may have a part of it, by what calls of its section have come to.
+    pub(crate) fn is_offered(&self) -> bool {
+        let decide = || self.cell.experience().speaks_for(self.elements);
+        *self.offered.get_or_init(decide)
     }
 
     /// The call that a dispatched grain belongs to, or `None` for one that runs inline.

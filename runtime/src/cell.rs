@@ -8,6 +8,7 @@ use hotsled_abi::{ArgBlock, EntryFn, Module, SiteId};
 
 use crate::module::{Grains, MODULE, OWN_GRAINS, Panic};
 use crate::stats::SectionStats;
+use crate::worth::Experience;
 
 /// The section is never offered to a device (`#[section(cpu)]`).
 pub const FLAG_PINNED_CPU: u32 = 1;
@@ -40,6 +41,7 @@ pub struct SectionCell {
     cost: AtomicU64,
     /// Shortest range worth a device; `u64::MAX` while none is bound.
     device_from: AtomicU64,
+    experience: Experience,
     stats: SectionStats,
 }
 
@@ -64,6 +66,7 @@ impl SectionCell {
             number: AtomicU32::new(0),
             cost: AtomicU64::new(0),
             device_from: AtomicU64::new(u64::MAX),
+            experience: Experience::new(),
             stats: SectionStats::new(),
         }
     }
@@ -114,6 +117,16 @@ impl SectionCell {
 
     pub(crate) fn stats(&self) -> &SectionStats {
         &self.stats
+    }
+
+    pub(crate) fn experience(&self) -> &Experience {
+        &self.experience
+    }
+
+    /// What a call of so many elements takes on so many threads of the CPU, if any call was measured.
+    pub(crate) fn time_on_cpu(&self, elements: u64, threads: u64) -> Option<Duration> {
+        let ns = self.ns_per_element()? * elements as f64 / threads.max(1) as f64;
+        Some(Duration::from_nanos(ns as u64))
     }
 
     pub(crate) fn is_pinned(&self) -> bool {

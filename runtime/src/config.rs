@@ -10,6 +10,7 @@ use hotsled_patcher::Options as PatchOptions;
 use crate::device;
 use crate::engine::Engine;
 use crate::error::Result;
+use crate::worth::Offload;
 
 /// Longest waits.
 #[derive(Clone, Debug)]
@@ -73,6 +74,7 @@ pub(crate) struct Config {
     pub workers: Option<usize>,
     pub pool: Option<Arc<rayon::ThreadPool>>,
     pub verify: u64,
+    pub offload: Offload,
     pub pinned: Vec<String>,
     pub perf_map: bool,
     pub limits: Limits,
@@ -92,6 +94,7 @@ impl Default for Config {
             workers: None,
             pool: None,
             verify: 0,
+            offload: Offload::default(),
             pinned: Vec::new(),
             perf_map: false,
             limits: Limits {
@@ -175,6 +178,12 @@ impl Builder {
     /// result and quarantines the device. 0: none.
     pub fn verify(mut self, every: u64) -> Self {
         self.0.verify = every;
+        self
+    }
+
+    /// Which calls are offered to devices. Default: those that repay it.
+    pub fn offload(mut self, offload: Offload) -> Self {
+        self.0.offload = offload;
         self
     }
 

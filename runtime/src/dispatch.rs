@@ -62,6 +62,9 @@ fn offer(
     if left < worth {
         return Err(CpuReason::BelowMeasuredSize);
     }
+    if !call.is_offered() {
+        return Err(CpuReason::NotRepaid);
+    }
     let site = section.site;
     let taken = plan::offer(site, |counter| counter.try_hand_in(site, &call, start..end));
     if taken {

@@ -15,7 +15,7 @@ use crate::events::Event;
 use crate::shared::{OFF, Shared};
 use crate::socket::SocketFile;
 use crate::status::{self, Status};
-use crate::{dispatch, lane, objects, switch, workers};
+use crate::{dispatch, lane, objects, switch, workers, worth};
 
 /// Keeps hotplug live; dropping it drains every device and leaves all sections on the CPU.
 ///
@@ -202,6 +202,7 @@ fn apply(config: &Config) {
         workers::set_count(count);
     }
     lane::set_verify(config.verify);
+    worth::set_offload(config.offload);
     switch::set_options(config.patching);
     objects::pin(&config.pinned);
     objects::refresh();

@@ -50,6 +50,7 @@ pub use objects::ObjectFault;
 pub use reduce::{Mapped, Number, Parallel};
 pub use stats::{CpuReason, SectionCounts};
 pub use status::{DeviceStatus, ObjectStatus, SectionStatus, Status, Totals};
+pub use worth::Offload;
 
 /// Marks the loop of a section; without the attribute it is the plain sequential loop.
 ///

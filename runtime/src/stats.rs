@@ -32,6 +32,8 @@ pub enum CpuReason {
     Disabled,
     /// The call was shorter than what repays the way to the device.
     BelowMeasuredSize,
+    /// Calls as long as this one took longer with the device than without; it is tried again now and then.
+    NotRepaid,
     /// Every device was busy with other calls.
     DevicesBusy,
     /// No bound device could lower it.
@@ -41,11 +43,12 @@ pub enum CpuReason {
 }
 
 impl CpuReason {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::NoDevice,
         Self::Pinned,
         Self::Disabled,
         Self::BelowMeasuredSize,
+        Self::NotRepaid,
         Self::DevicesBusy,
         Self::Refused,
         Self::DeviceLost,
@@ -59,6 +62,9 @@ impl std::fmt::Display for CpuReason {
             Self::Pinned => "pinned to the CPU",
             Self::Disabled => "the engine is switched off",
             Self::BelowMeasuredSize => "calls are shorter than what repays the way to the device",
+            Self::NotRepaid => {
+                "calls took longer with the device than without; now and then one tries again"
+            }
             Self::DevicesBusy => "every device was busy",
             Self::Refused => "no bound device could lower it",
             Self::DeviceLost => "the device went while the call ran",

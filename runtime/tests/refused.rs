@@ -117,6 +117,7 @@ fn children() -> usize {
 fn no_program_says_how_to_get_one() {
     let _turn = turn();
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program("/nonexistent/hotsled-device", [])
         .start()
         .unwrap();

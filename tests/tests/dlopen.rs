@@ -67,6 +67,7 @@ fn visit(engine: &Engine, path: &std::path::Path, x: &[u32], wanted: &[u32]) -> 
 #[test]
 fn a_plugin_is_patched_to_the_current_plan_and_leaves_without_a_trace() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

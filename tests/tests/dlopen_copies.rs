@@ -43,6 +43,7 @@ fn later_copies_join_the_first_engine() {
     let wanted = stirred(20, &x);
 
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

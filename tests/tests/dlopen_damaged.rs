@@ -53,6 +53,7 @@ fn refused(engine: &Engine, path: &Path) -> Arc<ObjectFault> {
 #[test]
 fn a_damaged_plugin_stays_on_the_cpu_alone() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

@@ -20,6 +20,7 @@ extern "C" fn look() {
 #[test]
 fn a_plugin_that_leaves_is_not_taken_in_again() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

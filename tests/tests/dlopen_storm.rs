@@ -13,6 +13,7 @@ const VISITS: usize = 40;
 #[test]
 fn loads_and_unloads_beside_everything_else() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

@@ -52,6 +52,7 @@ fn outcome(make: fn() -> i32, x: &[u32], wanted: &[u32], out: &mut [u32]) -> i32
 #[test]
 fn children_of_any_fork_run_cpu_code() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

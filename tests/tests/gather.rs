@@ -60,6 +60,7 @@ fn device_calls(engine: &Engine, name: &str) -> u64 {
 #[test]
 fn additions_count_once_while_devices_come_and_die() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

@@ -16,6 +16,7 @@ fn unsafe_mappings(pid: u32) -> Option<Vec<String>> {
 #[test]
 fn nothing_is_ever_writable_and_executable() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

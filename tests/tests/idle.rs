@@ -29,6 +29,7 @@ fn switches() -> Vec<(String, String)> {
 fn an_idle_engine_sleeps_while_sections_run() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .control_socket(folder.path().join("control"))
         .device_socket(folder.path().join("devices"))

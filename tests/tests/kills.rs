@@ -10,6 +10,7 @@ const KILLS: u64 = 100;
 #[test]
 fn a_hundred_kills_lose_and_corrupt_nothing() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

@@ -16,6 +16,7 @@ fn section(engine: &Engine, name: &str) -> hotsled::SectionStatus {
 #[test]
 fn a_service_gains_loses_and_is_robbed_of_an_accelerator() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();

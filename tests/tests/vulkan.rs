@@ -32,6 +32,7 @@ fn vulkan(arguments: &[&str]) -> PlugOptions {
 #[test]
 fn a_service_gains_loses_and_is_robbed_of_a_vulkan_device() {
     let engine = Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .handshake_deadline(Duration::from_secs(30))
         .chunk_deadline(Duration::from_secs(30))

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use hotsled::{DeviceStatus, Engine, PlugOptions, SectionStatus, Status};
+use hotsled::{DeviceStatus, Engine, Offload, PlugOptions, SectionStatus, Status};
 
 use crate::Refusal;
 use crate::events::Entry;
@@ -25,6 +25,9 @@ pub struct Devices {
     pub signals: Option<(i32, i32)>,
     /// One device chunk in so many is checked on the CPU; 0: none.
     pub verify: u64,
+    /// Only calls that repay it go to devices; otherwise all that can, since a demonstration is there to show
+    /// devices, and the simulated one computes on the cores that it would relieve.
+    pub measured: bool,
 }
 
 /// Where the control socket is.
@@ -68,7 +71,11 @@ impl Accelerator {
     /// As [`hotsled::Builder::start`].
     pub fn start(devices: &Devices, start: Instant) -> hotsled::Result<Self> {
         let offset_ms = start.elapsed().as_millis() as u64;
-        let mut builder = Engine::builder().verify(devices.verify);
+        let offload = match devices.measured {
+            true => Offload::Measured,
+            false => Offload::Always,
+        };
+        let mut builder = Engine::builder().verify(devices.verify).offload(offload);
         builder = match &devices.control {
             Control::None => builder,
             Control::Default => builder.default_control_socket(),

@@ -34,6 +34,9 @@ struct Options {
     /// Checks one device chunk in N on the CPU before its result counts; 0: none.
     #[arg(long, value_name = "N", default_value_t = 0)]
     verify: u64,
+    /// Sends only calls to devices that repay it [default: all that a device can run].
+    #[arg(long)]
+    measured: bool,
     /// Most filters that run at once [default: twice the CPUs].
     #[arg(long, value_name = "N")]
     concurrency: Option<usize>,
@@ -89,6 +92,7 @@ fn config(options: Options) -> Config {
             arguments: Vec::new(),
             signals: options.signals.then_some((SIGUSR1, SIGUSR2)),
             verify: options.verify,
+            measured: options.measured,
         },
     }
 }

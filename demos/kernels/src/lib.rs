@@ -16,5 +16,5 @@ pub use measure::{Row, measure};
 pub use storm::{StormRow, storm};
 pub use suite::{ALL, find};
 pub use table::{rows_table, storm_table, suite_table};
-pub use target::{DEVICE_HOST, Target, engine};
+pub use target::{DEVICE_HOST, Setup, Target, engine};
 pub use values::Values;

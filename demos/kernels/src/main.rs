@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use hotsled::Engine;
-use kernels::{ALL, DEVICE_HOST, Entry, Row, Target};
+use kernels::{ALL, DEVICE_HOST, Entry, Row, Setup, Target};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -48,7 +48,12 @@ fn run(options: &Options) -> Result<bool, String> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(count);
         pool.build_global().map_err(|e| e.to_string())?;
     }
-    let engine = kernels::engine(program, options.workers, options.verify);
+    let setup = Setup {
+        workers: options.workers,
+        verify: options.verify,
+        measured: options.measured,
+    };
+    let engine = kernels::engine(program, setup);
     let engine = engine.map_err(|e| e.to_string())?;
     match options.storm {
         Some(rounds) => storm(options, &entries, rounds, &engine),

@@ -31,6 +31,10 @@ pub struct Options {
     /// Run one device chunk in N on the CPU, too, and quarantine the device if they differ.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub verify: u64,
+    /// Send only calls to the device that repay it, as services do; without it every call goes, to be checked and
+    /// timed there.
+    #[arg(long)]
+    pub measured: bool,
     /// Arguments for the device host, as in `-- --device 1`.
     #[arg(last = true)]
     pub device: Vec<String>,

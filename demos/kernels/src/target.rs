@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use hotsled::{DeviceKind, Engine, PlugOptions};
+use hotsled::{DeviceKind, Engine, Offload, PlugOptions};
 
 /// The first argument with which this program is the device host; the engine starts it so.
 pub const DEVICE_HOST: &str = "device-host";
@@ -68,19 +68,34 @@ impl Target {
     }
 }
 
-/// An engine whose devices are driven by `program`, this one or a test's; with so many workers, or one a
-/// core; one device chunk in `verify` is run on the CPU, too, none for 0.
+/// How an engine is to be.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Setup {
+    /// Threads of its pool; none: one a core.
+    pub workers: Option<usize>,
+    /// One device chunk in so many is run on the CPU, too; 0: none.
+    pub verify: u64,
+    /// Only calls that repay it go to devices.
+    pub measured: bool,
+}
+
+/// An engine whose devices are driven by `program`, this one or a test's.
 ///
 /// # Errors
 /// The engine's.
-pub fn engine(program: PathBuf, workers: Option<usize>, verify: u64) -> hotsled::Result<Engine> {
+pub fn engine(program: PathBuf, setup: Setup) -> hotsled::Result<Engine> {
+    let offload = match setup.measured {
+        true => Offload::Measured,
+        false => Offload::Always,
+    };
     let engine = Engine::builder()
         .device_program(program, [DEVICE_HOST.into()])
         .handshake_deadline(PATIENCE)
         .lower_deadline(PATIENCE)
         .chunk_deadline(PATIENCE)
-        .verify(verify);
-    match workers {
+        .verify(setup.verify)
+        .offload(offload);
+    match setup.workers {
         Some(count) => engine.workers(count).start(),
         None => engine.start(),
     }

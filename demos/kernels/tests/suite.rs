@@ -3,7 +3,7 @@
 use std::process::{Command, Output};
 
 use hotsled::Engine;
-use kernels::{ALL, Entry, Row, Target};
+use kernels::{ALL, Entry, Row, Setup, Target};
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_kernels");
@@ -51,7 +51,7 @@ fn every_kernel_stands_the_storm(engine: &Engine) {
 
 #[test]
 fn every_kernel_is_right_everywhere() {
-    let engine = kernels::engine(PROGRAM.into(), None, 0).unwrap();
+    let engine = kernels::engine(PROGRAM.into(), Setup::default()).unwrap();
     every_kernel_is_right(Target::Cpu, &engine);
     every_kernel_is_right(Target::Sim, &engine);
     every_kernel_stands_the_storm(&engine);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use hotsled_ir::{Access, ParamKind, Reach};
-use hotsled_link::{Block, LinkError};
+use hotsled_link::{Block, DevicePtr, LinkError, Outcome};
 
 use super::Worker;
 use super::buffers::Buffer;
@@ -20,10 +20,14 @@ const CHUNK: Duration = Duration::from_millis(2);
 /// Size of the first chunk of a section on this device, before anything is measured.
 const FIRST_CHUNK: u64 = 16 << 10;
 
+/// Inputs longer than this are sent in pieces of it, so that several find room in staging.
+const PIECE: u64 = 8 << 20;
+
 /// A whole input in device memory, for every chunk of the call.
 pub(super) struct Whole {
     pub buffer: Buffer,
-    block: Block,
+    /// Staging that is still in use.
+    block: Option<Block>,
 }
 
 /// What one call needs while it runs here.
@@ -77,17 +81,14 @@ impl Worker {
             };
             let bytes = slot.len * elem.size();
             let buffer = self.buffers.get(&mut self.queue, bytes)?;
-            let Some(block) = self.queue.reserve(bytes) else {
-                self.buffers.put(buffer);
-                return Err(LinkError::Unfit {
-                    what: "an input larger than staging",
-                });
-            };
             // SAFETY: the slot is a `&[T]` of the running call, of this many bytes.
-            unsafe { self.queue.write(&block, 0, slot.word as *const u8, bytes) };
-            let copied = self.queue.copy_in(&block, 0, buffer.ptr, bytes);
+            let sent = unsafe { self.send_whole(slot.word as *const u8, buffer, bytes) };
+            let (block, failed) = match sent {
+                Ok(block) => (block, None),
+                Err(error) => (None, Some(error)),
+            };
             session.whole.push(Some(Whole { buffer, block }));
-            copied?;
+            failed.map_or(Ok(()), Err)?;
             section.cell.stats().bytes_in.add(bytes);
             self.progress
                 .bytes_in
@@ -96,10 +97,66 @@ impl Worker {
         Ok(())
     }
 
+    /// Sends a whole input: at once, if staging has room to spare, and the block is in use while the device may
+    /// still read it; else piece by piece, each waited for.
+    ///
+    /// # Safety
+    /// `from..from + bytes` is readable.
+    unsafe fn send_whole(
+        &mut self,
+        from: *const u8,
+        to: Buffer,
+        bytes: u64,
+    ) -> Result<Option<Block>, LinkError> {
+        if bytes <= PIECE {
+            // SAFETY: the caller's promise.
+            return unsafe { self.send_piece(from, to.ptr, bytes) }.map(Some);
+        }
+        for at in (0..bytes).step_by(PIECE as usize) {
+            // SAFETY: `at` lies in the source.
+            let part = unsafe { from.add(at as usize) };
+            let ptr = DevicePtr(to.ptr.0 + at);
+            // SAFETY: the caller's promise, and no piece reaches beyond the end.
+            let block = unsafe { self.send_piece(part, ptr, PIECE.min(bytes - at)) }?;
+            let fence = self.queue.fence()?;
+            let arrived = self.queue.wait(fence, Instant::now() + self.chunk_limit);
+            self.queue.release(block);
+            if arrived? != Outcome::Done {
+                let what = "an input that the device did not take";
+                return Err(LinkError::Unfit { what });
+            }
+        }
+        Ok(None)
+    }
+
+    /// # Safety
+    /// `from..from + bytes` is readable.
+    unsafe fn send_piece(
+        &mut self,
+        from: *const u8,
+        to: DevicePtr,
+        bytes: u64,
+    ) -> Result<Block, LinkError> {
+        let block = self.queue.reserve(bytes).ok_or(LinkError::Unfit {
+            what: "inputs larger than staging",
+        })?;
+        // SAFETY: the caller's promise; the block has this many bytes.
+        unsafe { self.queue.write(&block, 0, from, bytes) };
+        match self.queue.copy_in(&block, 0, to, bytes) {
+            Ok(()) => Ok(block),
+            Err(error) => {
+                self.queue.release(block);
+                Err(error)
+            }
+        }
+    }
+
     fn put_back(&mut self, session: &mut Session<'_>) {
         for whole in session.whole.drain(..).flatten() {
             self.buffers.put(whole.buffer);
-            self.queue.release(whole.block);
+            if let Some(block) = whole.block {
+                self.queue.release(block);
+            }
         }
     }
 

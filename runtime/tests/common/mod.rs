@@ -70,6 +70,7 @@ pub fn host() -> PathBuf {
 /// An engine that finds it and does not wait long.
 pub fn builder() -> Builder {
     Engine::builder()
+        .offload(hotsled::Offload::Always)
         .device_program(host(), Vec::<OsString>::new())
         .handshake_deadline(Duration::from_secs(2))
         .chunk_deadline(Duration::from_secs(2))
