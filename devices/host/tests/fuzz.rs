@@ -1,14 +1,16 @@
-//! Random modules on the interpreter and on the simulated device: the same bits, the same faults.
+//! Random modules on the interpreter, on the simulated device and on a Vulkan device: the same bits, the same
+//! faults.
 //!
 //! `HOTSLED_FUZZ_SECONDS` makes it longer; `HOTSLED_FUZZ_SEED` runs one case.
 
 mod common {
+    #![allow(dead_code)] // the other tests use more
     pub mod generate;
 }
 
 use std::time::{Duration, Instant};
 
-use common::generate::{self, Dice, LEN};
+use common::generate::{self, Dice, LEN, Style};
 use hotsled_device::backend::{Device, Status};
 use hotsled_device::sim::{self, Model};
 use hotsled_ir::interp::{self, Arg, FaultKind};
@@ -19,22 +21,55 @@ use hotsled_link::{Launch, LaunchArg, ModuleId};
 const BUDGET: u64 = 1 << 21;
 
 #[test]
-fn interpreter_and_device_agree() {
+fn interpreter_and_simulated_device_agree() {
+    cases(40, |seed| {
+        let model = Model {
+            memory: 1 << 20,
+            bandwidth: 0,
+            latency: Duration::ZERO,
+        };
+        case(seed, Style::FULL, &mut sim::device("sim", model).unwrap());
+    });
+}
+
+/// One device for all: opening one takes longer than a case.
+#[cfg(feature = "vulkan")]
+#[test]
+fn interpreter_and_vulkan_device_agree() {
+    let options = hotsled_device::vulkan::Options {
+        number: 0,
+        memory: Some(64 << 20),
+        deadline: Duration::from_secs(60),
+        validate: true,
+        plain: false,
+        bounded: false,
+        cache: hotsled_device::cache::Cache::OFF,
+    };
+    let mut device = hotsled_device::vulkan::device("vulkan", &options).unwrap();
+    let style = Style {
+        fused64: false,
+        ..Style::FULL
+    };
+    cases(20, |seed| case(seed, style, &mut device));
+}
+
+/// Seeds from 1 on for a while, at least so many.
+fn cases(least: u64, mut case: impl FnMut(u64)) {
     let number = |name: &str| std::env::var(name).ok()?.parse().ok();
     if let Some(seed) = number("HOTSLED_FUZZ_SEED") {
         return case(seed);
     }
     let limit = Duration::from_secs(number("HOTSLED_FUZZ_SECONDS").unwrap_or(5));
     let (began, mut seed) = (Instant::now(), 1);
-    while began.elapsed() < limit || seed < 40 {
+    while began.elapsed() < limit || seed <= least {
         case(seed);
         seed += 1;
     }
 }
 
-fn case(seed: u64) {
+fn case(seed: u64, style: Style, device: &mut Device) {
     let mut dice = Dice::new(seed);
-    let module = generate::module(&mut dice);
+    let module = generate::module(&mut dice, style);
     let args = generate::arguments(&module, &mut dice);
     let (base, end) = (dice.below(4), LEN - dice.below(3));
     let read = hotsled_ir::read(&encode(&module)).expect("encoded modules read back");
@@ -50,7 +85,7 @@ fn case(seed: u64) {
     if ran.is_err_and(|fault| fault.what == FaultKind::Budget) {
         return;
     }
-    let (status, got) = on_device(&module, &args, base, end);
+    let (status, got) = on_device(device, &module, &args, base, end);
     match ran {
         Err(fault) => assert_eq!(status, Status::Faulted, "seed {seed}: {fault}\n{text}"),
         Ok(()) => {
@@ -81,13 +116,13 @@ fn same(kind: ParamKind, a: &Arg, b: &Arg) -> bool {
     pairs.all(|(a, b)| a == b || (nan(a) && nan(b)))
 }
 
-fn on_device(module: &Valid, args: &[Arg], base: u64, end: u64) -> (Status, Vec<Arg>) {
-    let model = Model {
-        memory: 1 << 20,
-        bandwidth: 0,
-        latency: Duration::ZERO,
-    };
-    let mut device: Device = sim::device("sim", model).unwrap();
+fn on_device(
+    device: &mut Device,
+    module: &Valid,
+    args: &[Arg],
+    base: u64,
+    end: u64,
+) -> (Status, Vec<Arg>) {
     let number = device
         .lowering
         .lower(module)
@@ -129,6 +164,7 @@ fn on_device(module: &Valid, args: &[Arg], base: u64, end: u64) -> (Status, Vec<
             let size = bytes.len() as u64;
             // SAFETY: `bytes` is writable for its length.
             unsafe { device.backend.copy_out(ptr, bytes.as_mut_ptr(), size) };
+            device.backend.free(ptr);
         }
     }
     (status, results)

@@ -5,7 +5,7 @@ mod common;
 use std::path::PathBuf;
 use std::process::Command;
 
-use common::{build, operators, random};
+use common::{build, generate, operators};
 use hotsled_device::ptx::lower;
 use hotsled_ir::Valid;
 
@@ -58,7 +58,7 @@ fn operators_assemble() {
 
 #[test]
 fn random_modules_assemble() {
-    check((0..25).map(|seed| random::module(seed).0));
+    check((0..25).map(|seed| generate::case(seed, generate::Style::FULL).0));
 }
 
 #[test]

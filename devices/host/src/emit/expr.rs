@@ -58,6 +58,11 @@ impl<T: Target> Emit<'_, T> {
                 let a = self.expr(a)?;
                 Ok(self.reinterpret(*to, a))
             }
+            Expr::MulAdd(a, b, c) => {
+                let (a, b, c) = (self.expr(a)?, self.expr(b)?, self.expr(c)?);
+                self.mul_add(a, b, c)
+            }
+            Expr::Element(array, index) => self.array_element(*array, index),
             other => Err(Cannot::construct(other)),
         }
     }
@@ -89,7 +94,7 @@ impl<T: Target> Emit<'_, T> {
     }
 
     /// Address of an element; faults when the index is not below the length.
-    fn element(&mut self, id: ParamId, index: Typed<T>) -> Result<Typed<T>> {
+    pub(super) fn element(&mut self, id: ParamId, index: Typed<T>) -> Result<Typed<T>> {
         let first = self.layout.param(usize::from(id.0));
         let (address, len) = (self.word(first), self.word(first + 1));
         let inside = self.compare(CmpOp::Lt, index, len)?;
@@ -128,7 +133,8 @@ impl<T: Target> Emit<'_, T> {
             UnOp::Round => self.round(a),
             UnOp::Neg => self.negate(a),
             UnOp::Abs => self.integer_abs(a),
-            other => Err(Cannot::construct(&other)),
+            UnOp::LeadingZeros => self.leading_zeros(a),
+            UnOp::CountOnes => self.count_ones(a),
         }
     }
 

@@ -4,6 +4,8 @@
 //! semantics add to a plain operation (checks, saturation, the order of NaN and of zeros) is here, so that
 //! SPIR-V and PTX cannot disagree about it.
 
+mod array;
+mod bits;
 mod cast;
 mod expr;
 mod float;
@@ -11,7 +13,7 @@ mod replaced;
 mod stmt;
 
 use hotsled_ir::{
-    BinOp, CmpOp, Elem, LocalId, Module, ParamId, ParamKind, Type, UnOp, Valid, Value,
+    AccOp, BinOp, CmpOp, Elem, LocalId, Module, ParamId, ParamKind, Type, UnOp, Valid, Value,
 };
 
 use crate::args::{self, Layout};
@@ -27,11 +29,18 @@ pub(crate) trait Target {
     type Value: Copy;
     /// A variable of the function.
     type Variable: Copy;
+    /// An array of the function.
+    type Array: Copy;
 
     fn constant(&mut self, value: Value) -> Result<Self::Value>;
     fn variable(&mut self, ty: Type) -> Result<Self::Variable>;
     fn get(&mut self, ty: Type, variable: Self::Variable) -> Self::Value;
     fn set(&mut self, variable: Self::Variable, value: Self::Value);
+
+    fn array(&mut self, ty: Type, len: u32) -> Result<Self::Array>;
+    /// The element at a `U64` index that is inside.
+    fn get_element(&mut self, ty: Type, array: Self::Array, at: Self::Value) -> Self::Value;
+    fn set_element(&mut self, ty: Type, array: Self::Array, at: Self::Value, value: Self::Value);
 
     /// A word of the argument block, `U64`.
     fn word(&mut self, n: usize) -> Self::Value;
@@ -43,6 +52,23 @@ pub(crate) trait Target {
     /// Stores an element; other invocations store its neighbours.
     fn store(&mut self, elem: Elem, address: Self::Value, value: Self::Value) -> Result;
 
+    /// Combines an element of an accumulator in one atomic step, in any order with others.
+    fn combine(
+        &mut self,
+        op: AccOp,
+        elem: Elem,
+        address: Self::Value,
+        value: Self::Value,
+    ) -> Result;
+
+    /// `a * b + c` of floats, rounded once.
+    fn mul_add(
+        &mut self,
+        ty: Type,
+        a: Self::Value,
+        b: Self::Value,
+        c: Self::Value,
+    ) -> Result<Self::Value>;
     /// `Not`, and of floats `Sqrt`, `Floor`, `Ceil`.
     fn unary(&mut self, op: UnOp, ty: Type, a: Self::Value) -> Result<Self::Value>;
     /// `Add Sub Mul Div`, and of integers and `Bool` `And Or Xor`, of integers `Shl Shr`, of unsigned ones
@@ -113,20 +139,17 @@ impl<T: Target> Copy for Typed<T> {}
 /// # Errors
 /// What the target cannot.
 pub(crate) fn emit<T: Target>(module: &Valid, target: &mut T) -> Result {
-    for param in &module.params {
-        match param.kind {
-            ParamKind::Scalar(_) | ParamKind::Input(_) | ParamKind::Own(_) => {}
-            other => return Err(Cannot::construct(&other)),
-        }
-    }
     let locals = module.locals.iter().map(|l| target.variable(l.ty));
     let locals = locals.collect::<Result<_>>()?;
+    let arrays = module.arrays.iter().map(|a| target.array(a.ty, a.len));
+    let arrays = arrays.collect::<Result<_>>()?;
     let layout = Layout::of(module);
     Emit {
         module,
         target,
         layout,
         locals,
+        arrays,
     }
     .module()
 }
@@ -136,6 +159,7 @@ struct Emit<'a, T: Target> {
     target: &'a mut T,
     layout: Layout,
     locals: Vec<T::Variable>,
+    arrays: Vec<T::Array>,
 }
 
 impl<T: Target> Emit<'_, T> {
@@ -171,7 +195,9 @@ impl<T: Target> Emit<'_, T> {
 
     fn elem(&self, id: ParamId) -> Result<Elem> {
         match self.kind(id) {
-            ParamKind::Input(elem) | ParamKind::Own(elem) => Ok(elem),
+            ParamKind::Input(elem) | ParamKind::Own(elem) | ParamKind::Accumulator(elem, _) => {
+                Ok(elem)
+            }
             other => Err(Cannot::construct(&other)),
         }
     }

@@ -15,6 +15,8 @@ pub struct Replaced {
     pub widen: bool,
     /// `sqrt`, by that of `f64`.
     pub sqrt: bool,
+    /// `a * b + c` of `f32` rounded once, by `f64`.
+    pub mul_add: bool,
     /// Division of 64-bit integers, by that of 32 bits where both fit, else digit by digit.
     pub divide: bool,
 }
@@ -25,6 +27,7 @@ impl Replaced {
         compare: false,
         widen: false,
         sqrt: false,
+        mul_add: false,
         divide: false,
     };
 }
@@ -153,6 +156,69 @@ impl<T: Target> Emit<'_, T> {
         self.target.begin_step();
         self.target.end_loop();
         Ok(self.get(Type::U64, if op == BinOp::Div { digits } else { rest }))
+    }
+
+    /// `a * b + c`, rounded once.
+    pub(super) fn mul_add(&mut self, a: Typed<T>, b: Typed<T>, c: Typed<T>) -> Result<Typed<T>> {
+        if a.ty == Type::F32 && self.target.replaced().mul_add {
+            return self.mul_add_by_f64(a, b, c);
+        }
+        Ok(Typed {
+            ty: a.ty,
+            v: self.target.mul_add(a.ty, a.v, b.v, c.v)?,
+        })
+    }
+
+    /// The product is exact in `f64`. The sum is rounded to odd there: where it is not exact and its last bit is
+    /// even, it moves a unit towards what was cut off, so that rounding it once more to `f32` is as good as
+    /// rounding the exact sum (Boldo, Melquiond: Emulation of FMA and correctly rounded sums, 2008).
+    fn mul_add_by_f64(&mut self, a: Typed<T>, b: Typed<T>, c: Typed<T>) -> Result<Typed<T>> {
+        let [a, b, c] = [
+            self.convert(Type::F64, a),
+            self.convert(Type::F64, b),
+            self.convert(Type::F64, c),
+        ];
+        let (c, product) = (c?, self.binary(BinOp::Mul, a?, b?)?);
+        let sum = self.binary(BinOp::Add, product, c)?;
+        let rest = self.rest_of_sum(product, c, sum)?;
+        let odd = self.rounded_to_odd(sum, rest)?;
+        self.convert(Type::F32, odd)
+    }
+
+    /// `x + y - sum`, exactly (Knuth's two-sum).
+    fn rest_of_sum(&mut self, x: Typed<T>, y: Typed<T>, sum: Typed<T>) -> Result<Typed<T>> {
+        let y_part = self.binary(BinOp::Sub, sum, x)?;
+        let x_part = self.binary(BinOp::Sub, sum, y_part)?;
+        let (x_rest, y_rest) = (
+            self.binary(BinOp::Sub, x, x_part)?,
+            self.binary(BinOp::Sub, y, y_part)?,
+        );
+        self.binary(BinOp::Add, x_rest, y_rest)
+    }
+
+    /// A sum of which `rest` was cut off, rounded to odd instead of to nearest. Of infinities and NaN the rest
+    /// is NaN, and they stay.
+    fn rounded_to_odd(&mut self, sum: Typed<T>, rest: Typed<T>) -> Result<Typed<T>> {
+        let (bits, one, zero) = (self.bits(sum), self.u64(1)?, self.u64(0)?);
+        let last = self.binary(BinOp::And, bits, one)?;
+        let even = self.compare(CmpOp::Eq, last, zero)?;
+        let nothing = self.float(Type::F64, 0.0)?;
+        let (more, less) = (
+            self.compare(CmpOp::Gt, rest, nothing)?,
+            self.compare(CmpOp::Lt, rest, nothing)?,
+        );
+        let inexact = self.binary(BinOp::Or, more, less)?;
+        let moves = self.binary(BinOp::And, even, inexact)?;
+        // Both neighbours of an even number are odd; away from zero where the rest has the sum's sign.
+        let positive = self.compare(CmpOp::Gt, sum, nothing)?;
+        let outwards = self.compare(CmpOp::Eq, positive, more)?;
+        let (up, down) = (
+            self.binary(BinOp::Add, bits, one)?,
+            self.binary(BinOp::Sub, bits, one)?,
+        );
+        let moved = self.select(outwards, up, down);
+        let bits = self.select(moves, moved, bits);
+        Ok(self.reinterpret(Type::F64, bits))
     }
 
     /// The root in `f64`, rounded once more: as exact as rounding once, since `f64` has more than twice the

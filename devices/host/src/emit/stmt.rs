@@ -3,7 +3,6 @@
 use hotsled_ir::{BinOp, CmpOp, Expr, LocalId, Stmt, Value};
 
 use super::{Emit, Result, Target, number};
-use crate::cannot::Cannot;
 
 impl<T: Target> Emit<'_, T> {
     /// Statements after a `break` or `continue` are never reached and not emitted.
@@ -56,7 +55,9 @@ impl<T: Target> Emit<'_, T> {
                 let never = self.constant(Value::Bool(false))?;
                 self.check(never)?;
             }
-            other => return Err(Cannot::construct(other)),
+            Stmt::Fill(array, value) => self.fill(*array, value)?,
+            Stmt::SetElement(array, index, value) => self.set_element(*array, index, value)?,
+            Stmt::Accumulate(param, index, value) => self.accumulate(*param, index, value)?,
         }
         Ok(())
     }

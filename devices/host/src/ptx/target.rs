@@ -3,7 +3,7 @@
 
 use std::fmt::{Arguments, Write as _};
 
-use hotsled_ir::{BinOp, CmpOp, Elem, Type, UnOp, Value};
+use hotsled_ir::{AccOp, BinOp, CmpOp, Elem, Type, UnOp, Value};
 
 use super::control::Frame;
 use super::register::{CLASSES, Class, Register};
@@ -20,6 +20,20 @@ pub(super) struct Ptx {
     /// Registers used of each class.
     used: [usize; CLASSES.len()],
     words: Vec<Register>,
+    /// Bytes of each local array.
+    locals: Vec<u64>,
+}
+
+/// A local array, by its number.
+#[derive(Clone, Copy)]
+pub(super) struct Local(usize);
+
+/// Bytes of an element of a local array.
+fn bytes(ty: Type) -> u64 {
+    match Class::of(ty) {
+        Class::Long | Class::Double => 8,
+        Class::Truth | Class::Short | Class::Single => 4,
+    }
 }
 
 impl Ptx {
@@ -31,6 +45,7 @@ impl Ptx {
             left: false,
             used: [0; CLASSES.len()],
             words: Vec::new(),
+            locals: Vec::new(),
         };
         for n in 0..layout.words() {
             let word = this.register(Class::Long);
@@ -52,6 +67,9 @@ impl Ptx {
             if count > 0 {
                 let _ = writeln!(out, "    .reg .{ty} {name}<{count}>;");
             }
+        }
+        for (number, bytes) in self.locals.iter().enumerate() {
+            let _ = writeln!(out, "    .local .align 8 .b8 array{number}[{bytes}];");
         }
         out + &self.text + "    ret;\n}\n"
     }
@@ -75,6 +93,15 @@ impl Ptx {
         let operands: String = operands.iter().map(|r| format!(", {r}")).collect();
         self.line(format_args!("{name} {result}{operands}"));
         result
+    }
+
+    /// Address of an element of a local array.
+    fn place(&mut self, ty: Type, Local(array): Local, at: Register) -> Register {
+        let (start, size) = (self.register(Class::Long), self.register(Class::Long));
+        self.line(format_args!("mov.u64 {start}, array{array}"));
+        self.line(format_args!("mov.b64 {size}, {}", bytes(ty)));
+        let offset = self.op(Class::Long, "mul.lo.u64", &[at, size]);
+        self.op(Class::Long, "add.u64", &[start, offset])
     }
 
     fn truth(&mut self, name: &str, operands: &[Register]) -> Register {
@@ -117,6 +144,7 @@ fn stored(elem: Elem) -> Result<&'static str> {
 impl Target for Ptx {
     type Value = Register;
     type Variable = Register;
+    type Array = Local;
 
     fn constant(&mut self, value: Value) -> Result<Register> {
         let result = self.register(Class::of(value.ty()));
@@ -146,6 +174,37 @@ impl Target for Ptx {
             "mov.{} {variable}, {value}",
             variable.class.suffix()
         ));
+    }
+
+    fn array(&mut self, ty: Type, len: u32) -> Result<Local> {
+        let local = Local(self.locals.len());
+        self.locals.push(bytes(ty) * u64::from(len));
+        Ok(local)
+    }
+
+    fn get_element(&mut self, ty: Type, array: Local, at: Register) -> Register {
+        let place = self.place(ty, array, at);
+        if ty == Type::Bool {
+            let value = self.register(Class::Short);
+            self.line(format_args!("ld.local.u32 {value}, [{place}]"));
+            let zero = self.register(Class::Short);
+            self.line(format_args!("mov.b32 {zero}, 0"));
+            return self.op(Class::Truth, "setp.ne.u32", &[value, zero]);
+        }
+        let result = self.register(Class::of(ty));
+        self.line(format_args!("ld.local.{} {result}, [{place}]", kind(ty)));
+        result
+    }
+
+    fn set_element(&mut self, ty: Type, array: Local, at: Register, value: Register) {
+        let place = self.place(ty, array, at);
+        if ty == Type::Bool {
+            let number = self.register(Class::Short);
+            self.line(format_args!("selp.b32 {number}, 1, 0, {value}"));
+            self.line(format_args!("st.local.u32 [{place}], {number}"));
+            return;
+        }
+        self.line(format_args!("st.local.{} [{place}], {value}", kind(ty)));
     }
 
     fn word(&mut self, n: usize) -> Register {
@@ -178,6 +237,29 @@ impl Target for Ptx {
             stored(elem)?
         ));
         Ok(())
+    }
+
+    fn combine(&mut self, op: AccOp, elem: Elem, address: Register, value: Register) -> Result {
+        let (ty, bits) = (
+            kind(elem.value_type()),
+            Class::of(elem.value_type()).suffix(),
+        );
+        let unsigned = ty.replace('s', "u");
+        let (name, ty) = match op {
+            AccOp::Add => ("add", unsigned.as_str()),
+            AccOp::Min => ("min", ty),
+            AccOp::Max => ("max", ty),
+            AccOp::And => ("and", bits),
+            AccOp::Or => ("or", bits),
+            AccOp::Xor => ("xor", bits),
+        };
+        self.line(format_args!("red.global.{name}.{ty} [{address}], {value}"));
+        Ok(())
+    }
+
+    fn mul_add(&mut self, ty: Type, a: Register, b: Register, c: Register) -> Result<Register> {
+        let name = format!("fma.rn.{}", kind(ty));
+        Ok(self.op(Class::of(ty), &name, &[a, b, c]))
     }
 
     fn unary(&mut self, op: UnOp, ty: Type, a: Register) -> Result<Register> {

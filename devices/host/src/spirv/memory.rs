@@ -1,6 +1,6 @@
 //! Elements in memory.
 
-use hotsled_ir::{Elem, Type};
+use hotsled_ir::{AccOp, Elem, Type};
 use rspirv::dr::{Instruction, Operand};
 use rspirv::spirv::{MemoryAccess, Op, StorageClass, Word};
 
@@ -45,6 +45,35 @@ impl Spirv {
         let (scope, order) = (self.short(DEVICE), self.short(RELAXED));
         let operands = [pointer, scope, order, value].map(Operand::IdRef).to_vec();
         self.push(Instruction::new(Op::AtomicStore, None, None, operands));
+    }
+
+    /// Combines an element of an accumulator; its order with others is nobody's business.
+    pub(super) fn atomic(&mut self, op: AccOp, elem: Elem, address: Word, value: Word) -> Result {
+        if elem.size() == 8 {
+            if !self.features.atomics64 {
+                return Err(Cannot::Feature {
+                    what: "accumulators of 64 bits".into(),
+                    feature: "shaderBufferInt64Atomics",
+                });
+            }
+            self.uses.atomics64 = true;
+        }
+        let signed = matches!(elem, Elem::I32 | Elem::I64);
+        let op = match op {
+            AccOp::Add => Op::AtomicIAdd,
+            AccOp::Min if signed => Op::AtomicSMin,
+            AccOp::Min => Op::AtomicUMin,
+            AccOp::Max if signed => Op::AtomicSMax,
+            AccOp::Max => Op::AtomicUMax,
+            AccOp::And => Op::AtomicAnd,
+            AccOp::Or => Op::AtomicOr,
+            AccOp::Xor => Op::AtomicXor,
+        };
+        let ty = self.ty(elem.value_type());
+        let pointer = self.pointer(ty, address);
+        let (scope, order) = (self.short(DEVICE), self.short(RELAXED));
+        self.op(op, ty, &[pointer, scope, order, value]);
+        Ok(())
     }
 
     fn short(&mut self, value: u32) -> Word {

@@ -20,7 +20,7 @@ pub use plain::Plain;
 use target::Spirv;
 
 /// Changes whenever the same module becomes other words.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// Invocations of a work group; every Vulkan device runs as many.
 pub const GROUP: u32 = 64;
 /// Bytes of push constants that every Vulkan device has.
@@ -35,6 +35,8 @@ pub struct Features {
     pub storage8: bool,
     /// `storageBuffer16BitAccess`; without it halves are reached through their words.
     pub storage16: bool,
+    /// `shaderBufferInt64Atomics`.
+    pub atomics64: bool,
     /// The driver folds arithmetic with constants, or of a value with itself, as if infinities, NaN and
     /// the sign of zeros did not matter: operands are hidden from it.
     pub folds: bool,
@@ -65,6 +67,7 @@ impl Features {
         float64: true,
         storage8: true,
         storage16: true,
+        atomics64: true,
         folds: false,
         cuts: false,
         replaced: Replaced::NONE,
@@ -88,6 +91,7 @@ impl Features {
             compare: true,
             widen: self.float64,
             sqrt: self.float64,
+            mul_add: self.float64,
             divide: true,
         };
         Self {
@@ -105,6 +109,7 @@ impl Features {
         replaced.compare |= inexact.contains(&Plain::Compare(Type::F32));
         replaced.widen |= inexact.contains(&Plain::Convert(Type::F32, Type::F64));
         replaced.sqrt |= self.float64 && inexact.contains(&Plain::Unary(UnOp::Sqrt, Type::F32));
+        replaced.mul_add |= self.float64 && inexact.contains(&Plain::MulAdd(Type::F32));
         *replaced != before
     }
 }

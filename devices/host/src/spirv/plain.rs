@@ -11,6 +11,8 @@ pub enum Plain {
     Binary(BinOp, Type),
     /// `sqrt`, `floor`, `ceil`.
     Unary(UnOp, Type),
+    /// `a * b + c`, rounded once.
+    MulAdd(Type),
     /// All comparisons of a type.
     Compare(Type),
     /// From a type to another, one of them a float.
@@ -22,6 +24,7 @@ impl fmt::Display for Plain {
         let text = match self {
             Self::Binary(op, ty) => format!("{ty:?} {op:?}"),
             Self::Unary(op, ty) => format!("{ty:?} {op:?}"),
+            Self::MulAdd(ty) => format!("{ty:?} mul_add"),
             Self::Compare(ty) => format!("{ty:?} comparison"),
             Self::Convert(from, to) => format!("{from:?} to {to:?}"),
         };

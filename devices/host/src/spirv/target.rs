@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use hotsled_ir::{BinOp, CmpOp, Elem, Type, UnOp, Value};
+use hotsled_ir::{AccOp, BinOp, CmpOp, Elem, Type, UnOp, Value};
 use rspirv::dr::{Builder, InsertPoint, Instruction, Module, Operand};
 use rspirv::spirv::{
     AddressingModel, BuiltIn, Capability, Decoration, ExecutionMode, ExecutionModel,
@@ -44,6 +44,7 @@ pub(super) struct Uses {
     pub float64: bool,
     pub storage8: bool,
     pub storage16: bool,
+    pub atomics64: bool,
 }
 
 impl Spirv {
@@ -145,8 +146,29 @@ impl Spirv {
             .expect("a block is open");
     }
 
-    fn glsl(&mut self, op: GlslStd450Op, ty: Word, a: Word) -> Word {
-        let operands = [Operand::IdRef(a)];
+    /// A variable of the function.
+    fn declare(&mut self, ty: Word) -> Word {
+        let pointer = self.b.type_pointer(None, StorageClass::Function, ty);
+        let id = self.b.id();
+        let class = vec![Operand::StorageClass(StorageClass::Function)];
+        self.variables.push(Instruction::new(
+            Op::Variable,
+            Some(pointer),
+            Some(id),
+            class,
+        ));
+        id
+    }
+
+    /// Where an element of an array stands.
+    fn place(&mut self, ty: Type, array: Word, at: Word) -> Word {
+        let ty = self.ty(ty);
+        let pointer = self.b.type_pointer(None, StorageClass::Function, ty);
+        self.op(Op::AccessChain, pointer, &[array, at])
+    }
+
+    fn glsl(&mut self, op: GlslStd450Op, ty: Word, operands: &[Word]) -> Word {
+        let operands: Vec<_> = operands.iter().map(|id| Operand::IdRef(*id)).collect();
         self.b
             .ext_inst(ty, None, self.glsl, op as Word, operands)
             .expect("a block is open")
@@ -224,6 +246,7 @@ impl Spirv {
         for (used, capability) in [
             (self.uses.storage8, Capability::StorageBuffer8BitAccess),
             (self.uses.storage16, Capability::StorageBuffer16BitAccess),
+            (self.uses.atomics64, Capability::Int64Atomics),
         ] {
             if used {
                 self.b.capability(capability);
@@ -278,6 +301,7 @@ fn inputs(b: &mut Builder, words: usize) -> (Word, Word) {
 impl Target for Spirv {
     type Value = Word;
     type Variable = Word;
+    type Array = Word;
 
     fn constant(&mut self, value: Value) -> Result<Word> {
         let ty = self.ty(value.ty());
@@ -295,16 +319,24 @@ impl Target for Spirv {
 
     fn variable(&mut self, ty: Type) -> Result<Word> {
         let ty = self.ty(ty);
-        let pointer = self.b.type_pointer(None, StorageClass::Function, ty);
-        let id = self.b.id();
-        let class = vec![Operand::StorageClass(StorageClass::Function)];
-        self.variables.push(Instruction::new(
-            Op::Variable,
-            Some(pointer),
-            Some(id),
-            class,
-        ));
-        Ok(id)
+        Ok(self.declare(ty))
+    }
+
+    fn array(&mut self, ty: Type, len: u32) -> Result<Word> {
+        let (ty, short) = (self.ty(ty), self.ty(Type::U32));
+        let len = self.b.constant_bit32(short, len);
+        let array = self.b.type_array(ty, len);
+        Ok(self.declare(array))
+    }
+
+    fn get_element(&mut self, ty: Type, array: Word, at: Word) -> Word {
+        let place = self.place(ty, array, at);
+        self.get(ty, place)
+    }
+
+    fn set_element(&mut self, ty: Type, array: Word, at: Word, value: Word) {
+        let place = self.place(ty, array, at);
+        self.set(place, value);
     }
 
     fn get(&mut self, ty: Type, variable: Word) -> Word {
@@ -333,15 +365,25 @@ impl Target for Spirv {
         self.store_element(elem, address, value)
     }
 
+    fn combine(&mut self, op: AccOp, elem: Elem, address: Word, value: Word) -> Result {
+        self.atomic(op, elem, address, value)
+    }
+
+    fn mul_add(&mut self, ty: Type, a: Word, b: Word, c: Word) -> Result<Word> {
+        self.note(Plain::MulAdd(ty), ty);
+        let id = self.ty(ty);
+        Ok(self.glsl(GlslStd450Op::Fma, id, &[a, b, c]))
+    }
+
     fn unary(&mut self, op: UnOp, ty: Type, a: Word) -> Result<Word> {
         self.note(Plain::Unary(op, ty), ty);
         let id = self.ty(ty);
         Ok(match op {
             UnOp::Not if ty == Type::Bool => self.op(Op::LogicalNot, id, &[a]),
             UnOp::Not => self.op(Op::Not, id, &[a]),
-            UnOp::Sqrt => self.glsl(GlslStd450Op::Sqrt, id, a),
-            UnOp::Floor => self.glsl(GlslStd450Op::Floor, id, a),
-            UnOp::Ceil => self.glsl(GlslStd450Op::Ceil, id, a),
+            UnOp::Sqrt => self.glsl(GlslStd450Op::Sqrt, id, &[a]),
+            UnOp::Floor => self.glsl(GlslStd450Op::Floor, id, &[a]),
+            UnOp::Ceil => self.glsl(GlslStd450Op::Ceil, id, &[a]),
             other => return Err(Cannot::construct(&other)),
         })
     }

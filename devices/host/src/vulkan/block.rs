@@ -27,7 +27,7 @@ pub(super) fn block(
                     first,
                     count,
                 },
-                ParamKind::Input(elem) | ParamKind::Own(elem),
+                ParamKind::Input(elem) | ParamKind::Own(elem) | ParamKind::Accumulator(elem, _),
             ) => {
                 let there = first..first.checked_add(count)?;
                 let reached = reach(*access, launch, len);
@@ -50,7 +50,7 @@ pub(super) fn block(
 fn reach(access: Access, launch: &Launch, len: u64) -> Option<Range<u64>> {
     let clip = |start: u64, end: u64| Some(start.min(end.min(len))..end.min(len));
     match access {
-        Access::Input(Reach::Whole) => Some(0..len),
+        Access::Input(Reach::Whole) | Access::Accumulator => Some(0..len),
         Access::Input(Reach::Window { before, after }) => clip(
             launch.base.saturating_sub(before),
             launch.end.saturating_add(after),

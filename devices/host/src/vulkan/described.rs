@@ -156,6 +156,7 @@ fn abilities(
         float64: core.shader_float64 != 0,
         storage8: v12.storage_buffer8_bit_access != 0,
         storage16: v11.storage_buffer16_bit_access != 0,
+        atomics64: v12.shader_buffer_int64_atomics != 0,
         ..Features::ALL
     };
     let missing = (!missing.is_empty()).then(|| format!("it has no {}", missing.join(", no ")));

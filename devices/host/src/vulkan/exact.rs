@@ -109,7 +109,10 @@ fn every(float64: bool) -> Vec<Plain> {
         let unary = [UnOp::Sqrt, UnOp::Floor, UnOp::Ceil].map(|op| Plain::Unary(op, ty));
         let to = integers.map(|int| Plain::Convert(ty, int));
         let from = integers.map(|int| Plain::Convert(int, ty));
-        let same = binary.into_iter().chain(unary).chain([Plain::Compare(ty)]);
+        let same = binary
+            .into_iter()
+            .chain(unary)
+            .chain([Plain::MulAdd(ty), Plain::Compare(ty)]);
         same.chain(to).chain(from)
     };
     let widths = [
@@ -128,7 +131,7 @@ fn every(float64: bool) -> Vec<Plain> {
 /// Type of an operation's operands.
 fn operand(operation: Plain) -> Type {
     match operation {
-        Plain::Binary(_, ty) | Plain::Unary(_, ty) | Plain::Compare(ty) => ty,
+        Plain::Binary(_, ty) | Plain::Unary(_, ty) | Plain::MulAdd(ty) | Plain::Compare(ty) => ty,
         Plain::Convert(from, _) => from,
     }
 }
@@ -151,6 +154,8 @@ fn expression(operation: Plain) -> (Elem, Expr) {
     match operation {
         Plain::Binary(op, ty) => (elem(ty), Expr::Binary(op, x(), y())),
         Plain::Unary(op, ty) => (elem(ty), Expr::Unary(op, x())),
+        // The third operand is the first: products and sums then meet in size as often as not.
+        Plain::MulAdd(ty) => (elem(ty), Expr::MulAdd(x(), y(), x())),
         Plain::Convert(_, to) => (elem(to), Expr::Cast(to, x())),
         Plain::Compare(_) => {
             let all = [

@@ -33,7 +33,8 @@ impl Gpu {
         let mut v12 = vk::PhysicalDeviceVulkan12Features::default()
             .timeline_semaphore(true)
             .buffer_device_address(true)
-            .storage_buffer8_bit_access(features.storage8);
+            .storage_buffer8_bit_access(features.storage8)
+            .shader_buffer_int64_atomics(features.atomics64);
         let info = vk::DeviceCreateInfo::default()
             .queue_create_infos(&queues)
             .enabled_features(&core)

@@ -53,9 +53,31 @@ const NUMBERS: [Type; 6] = [
     Type::F64,
 ];
 
+/// What modules may have.
+#[derive(Clone, Copy)]
+pub struct Style {
+    /// Parameters that accumulate; a launch over a link has room for one.
+    pub accumulators: usize,
+    /// `mul_add` of `f64`, which Vulkan devices may round twice.
+    pub fused64: bool,
+}
+
+impl Style {
+    /// Everything there is.
+    pub const FULL: Self = Self {
+        accumulators: ACCUMULATORS.len(),
+        fused64: true,
+    };
+    /// What every device is to run, over a link.
+    pub const LINK: Self = Self {
+        accumulators: 1,
+        fused64: false,
+    };
+}
+
 /// A valid module.
-pub fn module(dice: &mut Dice) -> Valid {
-    let mut make = Generator::new(dice);
+pub fn module(dice: &mut Dice, style: Style) -> Valid {
+    let mut make = Generator::new(dice, style);
     let prelude = [make.start(), make.block(2)].concat();
     make.in_body = true;
     let mut body = [make.start(), make.block(3)].concat();
@@ -69,6 +91,14 @@ pub fn module(dice: &mut Dice) -> Valid {
         ..make.module
     };
     validate(module).unwrap_or_else(|e| panic!("the generator made an invalid module: {e}"))
+}
+
+/// The module of a seed, and its arguments.
+pub fn case(seed: u64, style: Style) -> (Valid, Vec<Arg>) {
+    let mut dice = Dice::new(seed);
+    let module = module(&mut dice, style);
+    let args = arguments(&module, &mut dice);
+    (module, args)
 }
 
 /// Arguments for a module of this generator.
@@ -140,6 +170,7 @@ fn numbered(ty: Type, of_body: bool) -> u16 {
 
 struct Generator<'a> {
     dice: &'a mut Dice,
+    style: Style,
     module: Module,
     in_body: bool,
     /// Variables of the loops around, which may be read and not assigned.
@@ -151,7 +182,7 @@ struct Generator<'a> {
 }
 
 impl<'a> Generator<'a> {
-    fn new(dice: &'a mut Dice) -> Self {
+    fn new(dice: &'a mut Dice, style: Style) -> Self {
         let mut params = Vec::new();
         let mut param = |kind| {
             params.push(Param {
@@ -166,7 +197,8 @@ impl<'a> Generator<'a> {
         Type::ALL
             .into_iter()
             .for_each(|ty| param(ParamKind::Scalar(ty)));
-        for (elem, op) in ACCUMULATORS.into_iter().zip(AccOp::ALL) {
+        let accumulators = ACCUMULATORS.into_iter().zip(AccOp::ALL);
+        for (elem, op) in accumulators.take(style.accumulators) {
             param(ParamKind::Accumulator(elem, op));
         }
         let local = |ty| Local {
@@ -193,6 +225,7 @@ impl<'a> Generator<'a> {
         };
         Self {
             dice,
+            style,
             module,
             in_body: false,
             held: vec![INDEX],
@@ -266,7 +299,7 @@ impl<'a> Generator<'a> {
             5 => Stmt::SetElement(self.own_array(ty), self.index(5, 2), self.expr(ty, 3)),
             6 => Stmt::Fill(self.own_array(ty), self.expr(ty, 2)),
             8 if self.in_body => {
-                let n = self.dice.below(ACCUMULATORS.len() as u64) as usize;
+                let n = self.dice.below(self.style.accumulators as u64) as usize;
                 let first = 2 * Elem::ALL.len() + Type::ALL.len();
                 let ty = ACCUMULATORS[n].value_type();
                 let index = self.index(LEN, 2);
@@ -496,7 +529,8 @@ impl<'a> Generator<'a> {
         use BinOp::*;
         let a = self.boxed(ty, depth);
         if ty.is_float() {
-            if self.dice.one_in(8) {
+            let fused = ty == Type::F32 || self.style.fused64;
+            if fused && self.dice.one_in(8) {
                 return Expr::MulAdd(a, self.boxed(ty, depth), self.boxed(ty, depth));
             }
             let op = self.dice.pick(&[Add, Sub, Mul, Div, Rem, Min, Max, Hypot]);

@@ -75,7 +75,8 @@ pub fn run(
                 launch.args.push(LaunchArg::Scalar(value.bits()));
                 buffers.push(None);
             }
-            (interp::Arg::Slice(bytes), ParamKind::Input(e) | ParamKind::Own(e)) => {
+            (interp::Arg::Slice(bytes), kind) => {
+                let e = kind.elem().expect("a slice");
                 let size = bytes.len() as u64;
                 let (ptr, block) = (queue.alloc(size).unwrap(), queue.reserve(size).unwrap());
                 // SAFETY: `bytes` is readable for its length.
@@ -90,7 +91,6 @@ pub fn run(
                 });
                 buffers.push(Some((ptr, block, size)));
             }
-            _ => unreachable!(),
         }
     }
     queue.launch(launch).unwrap();

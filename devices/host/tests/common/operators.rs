@@ -4,8 +4,8 @@ use hotsled_ir::{
     BinOp, CmpOp, Elem, Expr, ParamId, ParamKind, Stmt, Type, UnOp, Valid, Value, interp,
 };
 
-use super::Dice;
 use super::build::{bin, local, module};
+use super::generate::Dice;
 
 pub const NUMBERS: [Type; 6] = [
     Type::F32,
@@ -142,14 +142,21 @@ fn expressions(ty: Type) -> Vec<Expr> {
             UnOp::Round,
         ];
         all.extend(unary.map(|op| Expr::Unary(op, x())));
-    } else {
+    }
+    if ty == Type::F32 {
+        // Of `f64` Vulkan devices may round twice; then they refuse it.
+        all.push(Expr::MulAdd(x(), y(), x()));
+        all.push(Expr::MulAdd(x(), x(), y()));
+    }
+    if !is_float(ty) {
         all.extend([And, Or, Xor].map(|op| *bin(op, x(), y())));
         let count = || Box::new(Expr::Cast(Type::U32, y()));
         all.extend([Shl, Shr].map(|op| *bin(op, x(), count())));
         let number = |v| Box::new(Expr::Cast(ty, Box::new(Expr::Const(Value::I32(v)))));
         let divisor = || bin(Or, bin(And, y(), number(-2)), number(2)); // neither 0 nor -1
         all.extend([Div, Rem].map(|op| *bin(op, x(), divisor())));
-        all.push(Expr::Unary(UnOp::Not, x()));
+        let bits = [UnOp::Not, UnOp::LeadingZeros, UnOp::CountOnes];
+        all.extend(bits.map(|op| Expr::Unary(op, x())));
     }
     if is_float(ty) || matches!(ty, Type::I32 | Type::I64) {
         all.extend([UnOp::Neg, UnOp::Abs].map(|op| Expr::Unary(op, x())));
@@ -184,7 +191,7 @@ pub fn modules() -> Vec<(Valid, Vec<interp::Arg>, u64)> {
 /// Bits of a number of any size up to some 2^40.
 fn usual(ty: Type, dice: &mut Dice) -> u64 {
     let bits = dice.bits();
-    let exponent = dice.below(60) as u64;
+    let exponent = dice.below(60);
     match ty {
         Type::F32 => bits & 0x807f_ffff | (107 + exponent) << 23,
         Type::F64 => bits & 0x800f_ffff_ffff_ffff | (1003 + exponent) << 52,
