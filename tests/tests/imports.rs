@@ -52,6 +52,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
             "hotsled-macros",
         ],
     ),
+    ("hotsled-scan", "scan", &["hotsled"]),
     (
         "hotsled-cli",
         "cli",
