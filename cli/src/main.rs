@@ -3,6 +3,7 @@
 
 mod live;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -95,13 +96,21 @@ fn inspect(options: &Inspect) -> Result<ExitCode, String> {
 fn show(report: &Report, options: &Inspect) -> Result<(), String> {
     if options.json {
         let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
-        println!("{text}");
+        out(&format!("{text}\n"))?;
     } else if let Some(form) = options.emit {
         return emit(report, form, options.device_program.as_deref());
     } else {
-        print!("{}", Listing(report));
+        out(&Listing(report).to_string())?;
     }
     Ok(())
+}
+
+/// Prints; a reader that has seen enough, as `head`, is no error.
+fn out(text: &str) -> Result<(), String> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("printing: {e}")),
+        _ => Ok(()),
+    }
 }
 
 fn emit(report: &Report, form: Emit, program: Option<&Path>) -> Result<(), String> {
@@ -112,7 +121,7 @@ fn emit(report: &Report, form: Emit, program: Option<&Path>) -> Result<(), Strin
             _ => lowering::text(program, &section.module, name.get_name())
                 .map_err(|e| format!("{}: {e}", section.path))?,
         };
-        print!("{text}");
+        out(&text)?;
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! One walk over the user's syntax (`lower`) checks types and builds both forms, so that they cannot
 //! drift apart; `expand` wraps them. A function with errors is left as the plain loop it is.
 
+mod checked;
 mod expand;
 mod infer;
 mod lower;
@@ -34,9 +35,10 @@ fn build(
 ) -> syn::Result<proc_macro2::TokenStream> {
     let mut errors = parse::Errors::default();
     let options = errors.keep(parse::options(args));
-    let section = errors
-        .keep(syn::parse2(item))
-        .and_then(|item| parse::section(item, &mut errors));
+    let section = errors.keep(syn::parse2(item)).and_then(|mut item| {
+        checked::rewrite(&mut item);
+        parse::section(item, &mut errors)
+    });
     let lowered = section
         .as_ref()
         .and_then(|section| errors.keep(lower::section(section)));
@@ -71,7 +73,8 @@ fn build_function(
     if !args.is_empty() {
         errors.add(args.span(), "`device_fn` takes no arguments");
     }
-    let item: syn::ItemFn = syn::parse2(item)?;
+    let mut item: syn::ItemFn = syn::parse2(item)?;
+    checked::rewrite(&mut item);
     parse::helper_signature(&item, &mut errors);
     let lowered = errors.keep(lower::function(&item, lower::Names::default()));
     errors.finish()?;

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::HashSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -238,6 +239,29 @@ fn a_number_too_high_is_refused_by_how_many_there_are() {
         matches!(error, VulkanError::NoDevice { number: 99, count } if count >= 1),
         "{error}"
     );
+}
+
+/// Every float operation is in the survey once; what differs is told with its operands.
+#[test]
+fn the_survey_tells_of_every_operation() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hotsled-device"));
+    let output = command
+        .args(["vulkan", "--survey", "--json"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let names: HashSet<_> = rows
+        .iter()
+        .map(|row| row["operation"].to_string())
+        .collect();
+    assert_eq!((rows.len(), names.len()), (36, 36), "{names:?}");
+    for row in rows {
+        let differs = row["differs"]
+            .as_str()
+            .is_some_and(|how| how.contains(" instead of "));
+        assert_ne!(row["exact"].as_bool().unwrap(), differs, "{row}");
+    }
 }
 
 /// A driver that appears is found by the next discovery; none is no error.

@@ -169,6 +169,49 @@ fn saturating_mul_signed(a: T, b: T) -> T {
     let size = a.unsigned_abs();
     if size != 0 && b.unsigned_abs() > limit / size { most } else { a * b }
 }
+
+fn fits_add(a: T, b: T) -> bool {
+    a + b >= a
+}
+
+fn fits_add_signed(a: T, b: T) -> bool {
+    (b < 0) == (a + b < a)
+}
+
+fn fits_sub(a: T, b: T) -> bool {
+    b <= a
+}
+
+fn fits_sub_signed(a: T, b: T) -> bool {
+    (b > 0) == (a - b < a)
+}
+
+fn fits_mul(a: T, b: T) -> bool {
+    if a == 0 { true } else { b <= T::MAX / a }
+}
+
+fn fits_mul_signed(a: T, b: T) -> bool {
+    let negative = (a < 0) != (b < 0);
+    let most = if negative { T::MIN } else { T::MAX };
+    let size = a.unsigned_abs();
+    if size == 0 { true } else { b.unsigned_abs() <= most.unsigned_abs() / size }
+}
+
+fn fits_div(a: T, b: T) -> bool {
+    b != 0
+}
+
+fn fits_div_signed(a: T, b: T) -> bool {
+    b != 0 && (b != -1 || a != T::MIN)
+}
+
+fn fits_rem(a: T, b: T) -> bool {
+    b != 0
+}
+
+fn fits_rem_signed(a: T, b: T) -> bool {
+    b != 0 && (b != -1 || a != T::MIN)
+}
 ";
 
 /// The template of this name.

@@ -7,6 +7,7 @@ use syn::spanned::Spanned;
 use syn::{Expr, ExprMethodCall, Ident};
 
 use super::{Lower, Typed, cols_name, len_name, library, rows_name};
+use crate::checked;
 use crate::infer::{Term, Ty};
 use crate::parse::Kind;
 
@@ -183,6 +184,12 @@ impl Lower<'_> {
             self.error(call.span(), help);
             return self.poison(call.span());
         }
+        if name == "is_some"
+            && let Expr::MethodCall(option) = &*call.receiver
+            && let Some(op) = checked::operation(option)
+        {
+            return self.fits(option, &op);
+        }
         if !METHODS.iter().any(|m| m.name == name) {
             self.error(call.method.span(), unknown(&name));
             return self.poison(call.span());
@@ -196,6 +203,24 @@ impl Lower<'_> {
             return self.poison(call.span());
         };
         self.known_method(how, receiver, args, call.span(), &name)
+    }
+
+    /// Whether a checked operation has a result: `a.checked_add(b).is_some()`.
+    fn fits(&mut self, option: &ExprMethodCall, op: &str) -> Typed {
+        let span = option.span();
+        let receiver = self.value(&option.receiver);
+        let arg = self.value(&option.args[0]);
+        let name = option.method.to_string();
+        self.unify(receiver.term, arg.term, arg.span);
+        self.require(&receiver, &format!("`.{name}()`"), Ty::is_integer);
+        let signed = self.infer.known(receiver.term).is_some_and(Ty::is_signed);
+        let sign = if signed { "_signed" } else { "" };
+        let item = library::template(&format!("fits_{op}{sign}"));
+        let args = vec![arg];
+        let cpu = self.std_method(&receiver, &name, &args, span);
+        let cpu = quote_spanned!(span=> #cpu.is_some());
+        let item = item.expect("a template for each checked operation");
+        self.library_method(&item, cpu, receiver, args, span)
     }
 
     fn arity(&mut self, call: &ExprMethodCall, name: &str, given: usize) -> bool {
@@ -487,9 +512,12 @@ fn keeps_type(how: How) -> bool {
 
 fn unknown(name: &str) -> String {
     let instead = match name {
-        "checked_add" | "checked_sub" | "checked_mul" | "checked_div" | "checked_rem"
-        | "overflowing_add" | "overflowing_sub" | "overflowing_mul" => {
-            "; an Option is not either: compare with the bound first, or use a saturating method"
+        "checked_add" | "checked_sub" | "checked_mul" | "checked_div" | "checked_rem" => {
+            "; an Option is not either: take it apart at once, by `.unwrap_or(..)`, `.is_some()`, \
+             `if let Some(v) = ..` or `match`"
+        }
+        "overflowing_add" | "overflowing_sub" | "overflowing_mul" => {
+            "; a pair is not either: compare with the bound first, or use a saturating method"
         }
         "get" | "get_unchecked" | "iter" | "first" | "last" => "; index the slice: `x[k]`",
         "unwrap" | "expect" => "; there is nothing to unwrap in a section",

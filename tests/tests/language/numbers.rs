@@ -56,6 +56,60 @@ fn pairs<T: Copy>(values: &[T]) -> (Vec<T>, Vec<T>) {
     all.unzip()
 }
 
+macro_rules! checked {
+    ($name:ident, $test:ident, $ty:ident) => {
+        #[hotsled::section]
+        fn $name(a: &[$ty], b: &[$ty], y: &mut [$ty], n: &mut [u32]) {
+            for i in parallel(0..y.len()) {
+                let (p, q) = (a[i], b[i]);
+                let mut s = p.checked_add(q).unwrap_or(77).rotate_left(1);
+                if let Some(v) = p.checked_sub(q) {
+                    s ^= v.rotate_left(3);
+                } else {
+                    s ^= 5;
+                }
+                s ^= match p.checked_mul(q) {
+                    Some(v) => v.rotate_left(5),
+                    None => q,
+                };
+                s ^= match p.checked_div(q) {
+                    None => 3,
+                    Some(v) => v.rotate_left(7),
+                };
+                s ^= p.checked_rem(q).unwrap_or_default().rotate_left(11);
+                let mut all = 0u32;
+                if p.checked_add(q).is_some() {
+                    all |= 1;
+                }
+                if p.checked_sub(q).is_none() {
+                    all |= 2;
+                }
+                if let None = p.checked_mul(q) {
+                    all |= 4;
+                } else if let Some(_) = p.checked_rem(q) {
+                    all |= 8;
+                }
+                // Each operand is evaluated once, in order, also in one another.
+                all += (p.checked_add(1).unwrap_or(9).checked_add(q).unwrap_or(8) == q) as u32 * 16;
+                y[i] = s;
+                n[i] = all;
+            }
+        }
+
+        #[test]
+        fn $test() {
+            let values: Vec<$ty> = hard_bits().iter().map(|bits| *bits as $ty).collect();
+            let (a, b) = pairs(&values);
+            let (mut y, mut n) = (vec![0; a.len()], vec![0u32; a.len()]);
+            agree!($name(; a, b; y, n));
+        }
+    };
+}
+checked!(checked_i32, checked_operations_of_i32, i32);
+checked!(checked_u32, checked_operations_of_u32, u32);
+checked!(checked_i64, checked_operations_of_i64, i64);
+checked!(checked_u64, checked_operations_of_u64, u64);
+
 macro_rules! integer_methods {
     ($name:ident, $test:ident, $ty:ident, $unsigned:ident) => {
         #[hotsled::section]
