@@ -5,6 +5,9 @@
 
 use hotsled_ir::{Module, ParamKind};
 
+#[cfg(feature = "vulkan")]
+use crate::launch::Given;
+
 /// Word of the first index.
 pub(crate) const BASE: usize = 0;
 /// Word of the index after the last.
@@ -33,6 +36,19 @@ impl Layout {
             };
         }
         Self { first, words }
+    }
+
+    /// The block of a launch, its fault word's address still to come.
+    #[cfg(feature = "vulkan")]
+    pub(crate) fn block(base: u64, end: u64, given: &[Given]) -> Vec<u64> {
+        let mut words = vec![base, end, 0];
+        for given in given {
+            match *given {
+                Given::Scalar(bits) => words.push(bits),
+                Given::Slice { address, len } => words.extend([address, len]),
+            }
+        }
+        words
     }
 
     /// First word of a parameter.

@@ -11,6 +11,7 @@ mod cannot;
 mod cli;
 mod emit;
 mod faults;
+mod launch;
 pub mod ptx;
 pub mod serve;
 pub mod sim;

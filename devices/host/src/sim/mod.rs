@@ -11,10 +11,11 @@ use std::io;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use hotsled_ir::{Access, ParamKind, Reach, Valid};
-use hotsled_link::{DeviceInfo, DevicePtr, Launch, LaunchArg};
+use hotsled_ir::{Access, ParamKind, Valid};
+use hotsled_link::{DeviceInfo, DevicePtr, Launch};
 
 use crate::backend::{Backend, Device, Lowering, Status};
+use crate::launch::{Given, given};
 use code::Code;
 use memory::Memory;
 use pace::Pace;
@@ -150,54 +151,14 @@ impl Backend for Accelerator {
 
 impl Accelerator {
     /// The argument block, if the launch gives each parameter what its module can reach: base, end,
-    /// then two words a parameter: scalar bits and 0, or the address element 0 would have and the
-    /// whole length.
+    /// then two words a parameter: scalar bits and 0, or a slice's address and length.
     fn block(&self, kernel: &Kernel, launch: &Launch) -> Option<Vec<u64>> {
-        if launch.args.len() != kernel.params.len() || launch.base > launch.end {
-            return None;
-        }
-        let mut block = vec![launch.base, launch.end];
-        for ((arg, kind), access) in launch.args.iter().zip(&kernel.params).zip(&kernel.access) {
-            match (*arg, *kind) {
-                (LaunchArg::Scalar(bits), ParamKind::Scalar(_)) => block.extend([bits, 0]),
-                (
-                    LaunchArg::Slice {
-                        ptr,
-                        len,
-                        first,
-                        count,
-                    },
-                    ParamKind::Input(elem) | ParamKind::Own(elem) | ParamKind::Accumulator(elem, _),
-                ) => {
-                    let end = first.checked_add(count)?;
-                    if reach(*access, launch, len)
-                        .is_some_and(|wanted| first > wanted.start || end < wanted.end)
-                    {
-                        return None;
-                    }
-                    let host = self.memory.host(ptr.0, count.checked_mul(elem.size())?)?;
-                    block.extend([
-                        (host as u64).wrapping_sub(first.wrapping_mul(elem.size())),
-                        len,
-                    ]);
-                }
-                _ => return None,
-            }
-        }
-        Some(block)
-    }
-}
-
-/// Elements that a launch can touch; an empty range sits at its start, `None` touches nothing anywhere.
-fn reach(access: Access, launch: &Launch, len: u64) -> Option<std::ops::Range<u64>> {
-    let clip = |start: u64, end: u64| Some(start.min(end.min(len))..end.min(len));
-    match access {
-        Access::Scalar | Access::Input(Reach::Unused) => None,
-        Access::Input(Reach::Whole) | Access::Accumulator => Some(0..len),
-        Access::Input(Reach::Window { before, after }) => clip(
-            launch.base.saturating_sub(before),
-            launch.end.saturating_add(after),
-        ),
-        Access::Own { .. } => clip(launch.base, launch.end),
+        let locate = |ptr: DevicePtr, bytes| Some(self.memory.host(ptr.0, bytes)? as u64);
+        let given = given(&kernel.params, &kernel.access, launch, locate)?;
+        let words = given.into_iter().flat_map(|given| match given {
+            Given::Scalar(bits) => [bits, 0],
+            Given::Slice { address, len } => [address, len],
+        });
+        Some([launch.base, launch.end].into_iter().chain(words).collect())
     }
 }

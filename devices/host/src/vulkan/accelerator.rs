@@ -6,16 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use hotsled_ir::Valid;
 use hotsled_link::{DevicePtr, Launch};
 
-use super::block::block;
 use super::error::Lost;
 use super::exact::Exactness;
 use super::gpu::{Buffer, Gpu, Place};
 use super::kernel::Kernel;
 use super::machine::Machine;
 use super::trial::{Trial, TrialError};
+use crate::args::Layout;
 use crate::backend::{Backend, Lowering, Status};
 use crate::cache::Cache;
 use crate::cannot::Cannot;
+use crate::launch::given;
 use crate::spirv::{self, Features};
 
 /// Allocations are whole multiples of this, so that a byte's word is there, too.
@@ -187,10 +188,11 @@ impl Backend for Accelerator {
         };
         drop(kernels);
         let locate = |ptr, bytes| self.find(ptr, bytes).map(|_| ptr.0);
-        match block(&kernel.params, &kernel.access, launch, locate) {
-            Some(block) => status(self.shared.machine().launch(&kernel, &block)),
-            None => Status::Failed,
-        }
+        let Some(given) = given(&kernel.params, &kernel.access, launch, locate) else {
+            return Status::Failed;
+        };
+        let block = Layout::block(launch.base, launch.end, &given);
+        status(self.shared.machine().launch(&kernel, &block))
     }
 
     fn lose(&mut self) {

@@ -4,7 +4,6 @@
 //! addresses; what else it has decides what can be lowered for it.
 
 mod accelerator;
-mod block;
 mod described;
 mod error;
 mod exact;
