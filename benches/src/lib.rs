@@ -3,8 +3,10 @@
 pub mod call;
 pub mod callgrind;
 pub mod cell;
+pub mod compile;
 pub mod cpu;
 pub mod load;
+pub mod lower;
 pub mod progress;
 pub mod row;
 pub mod scheme;

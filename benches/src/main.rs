@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use hotsled_bench::row::{Row, State};
 use hotsled_bench::scheme::Name;
-use hotsled_bench::{call, cell, cpu, stall, switch};
+use hotsled_bench::{call, cell, compile, cpu, lower, stall, switch};
 
 #[derive(Parser)]
 struct Options {
@@ -43,6 +43,10 @@ enum Bench {
     },
     /// Section loops on the CPU beside rayon
     Cpu,
+    /// How long each lowering of each section takes
+    Lower,
+    /// How long a user's crate with a section takes to build
+    Compile,
     /// Only calls; run under callgrind by `call`
     #[command(hide = true)]
     Spin {
@@ -66,6 +70,8 @@ fn main() {
             stall::run(&options.schemes, sites, time)
         }
         Bench::Cpu => cpu::run(),
+        Bench::Lower => lower::run(),
+        Bench::Compile => compile::run(),
         Bench::Spin {
             state,
             scheme,

@@ -14,6 +14,36 @@ pub enum Row {
     Stall(Stall),
     /// CPU path beside rayon.
     Cpu(Cpu),
+    /// A section's lowerings.
+    Lower(Lower),
+    /// Build times of a user's crate.
+    Compile(Compile),
+}
+
+/// A section's lowerings.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Lower {
+    /// Its path.
+    pub section: String,
+    /// Bytes of its virtual ISA.
+    pub isa_bytes: usize,
+    /// Microseconds to machine code by Cranelift.
+    pub cranelift_us: Option<f64>,
+    /// Microseconds to SPIR-V, before the driver compiles it.
+    pub spirv_us: Option<f64>,
+    /// Microseconds to PTX text.
+    pub ptx_us: Option<f64>,
+}
+
+/// Build times of a user's crate, without optimisation.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Compile {
+    /// Seconds from nothing, with one section; crates are there, nothing is built.
+    pub clean_seconds: f64,
+    /// Seconds when only the crate itself is built anew.
+    pub again_seconds: f64,
+    /// Milliseconds that a section more takes.
+    pub section_ms: f64,
 }
 
 /// Cost of calls.

@@ -71,6 +71,10 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
         &[
             "hotsled",
             "hotsled-abi",
+            "hotsled-cli",
+            "hotsled-device",
+            "hotsled-ir",
+            "kernels",
             "hotsled-patcher",
             "hotsled-trampolines",
             "image-service",

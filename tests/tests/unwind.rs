@@ -22,7 +22,6 @@ fn calls_beyond(x: &[u32]) {
 #[test]
 fn a_panic_of_a_patched_section_reaches_its_caller() {
     let engine = Engine::builder()
-        .offload(hotsled::Offload::Always)
         .device_program(env!("CARGO_BIN_EXE_hotsled-test-device"), [])
         .start()
         .unwrap();
