@@ -12,7 +12,7 @@ use crate::row::{Compile, Row};
 const MANY: usize = 41;
 
 /// Builds a crate with one section in an empty folder, without optimisation, and builds it again with one and
-/// with [`MANY`] sections when all else is built.
+/// with many sections when all else is built.
 ///
 /// # Panics
 /// When cargo fails, or the folder cannot be written; cargo has said why.

@@ -91,7 +91,15 @@ fn the_program_prints_rows() {
 
 #[test]
 fn a_call_too_small_for_the_device_is_not_passed_off_as_the_devices() {
-    let output = run(&["saxpy", "--on", "sim", "--size", "16", "--json"]);
+    let output = run(&[
+        "saxpy",
+        "--on",
+        "sim",
+        "--size",
+        "16",
+        "--measured",
+        "--json",
+    ]);
     assert!(!output.status.success());
     let row = &rows(&output)[0];
     assert_eq!((&row["ok"], &row["seconds"]), (&false.into(), &Value::Null));
