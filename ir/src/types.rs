@@ -112,6 +112,19 @@ impl Elem {
         }
     }
 
+    /// Whether an element's bytes, little-endian, are a NaN: all of them count as equal.
+    pub fn is_nan(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::F32 => bytes
+                .try_into()
+                .is_ok_and(|b| f32::from_le_bytes(b).is_nan()),
+            Self::F64 => bytes
+                .try_into()
+                .is_ok_and(|b| f64::from_le_bytes(b).is_nan()),
+            _ => false,
+        }
+    }
+
     /// Type of a loaded or stored value.
     pub const fn value_type(self) -> Type {
         match self {

@@ -74,13 +74,13 @@ struct Vulkan {
     #[command(flatten)]
     link: Link,
     /// List the devices, and why one cannot be driven.
-    #[arg(long)]
+    #[arg(long, group = "show")]
     list: bool,
     /// Try every float operation on the device, and show where it differs from the definition.
-    #[arg(long, conflicts_with = "list")]
+    #[arg(long, group = "show")]
     survey: bool,
     /// List or survey as JSON.
-    #[arg(long)]
+    #[arg(long, requires = "show")]
     json: bool,
     /// Number of the device in the list.
     #[arg(long, default_value_t = 0)]

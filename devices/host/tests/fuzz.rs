@@ -107,13 +107,8 @@ fn same(kind: ParamKind, a: &Arg, b: &Arg) -> bool {
         return true;
     };
     let size = elem.size() as usize;
-    let nan = |bytes: &[u8]| match elem {
-        Elem::F32 => f32::from_le_bytes(bytes.try_into().unwrap()).is_nan(),
-        Elem::F64 => f64::from_le_bytes(bytes.try_into().unwrap()).is_nan(),
-        _ => false,
-    };
     let mut pairs = a.chunks(size).zip(b.chunks(size));
-    pairs.all(|(a, b)| a == b || (nan(a) && nan(b)))
+    pairs.all(|(a, b)| a == b || elem.is_nan(a) && elem.is_nan(b))
 }
 
 fn on_device(

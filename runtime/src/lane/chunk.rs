@@ -359,23 +359,10 @@ fn first_difference(session: &Session<'_>, part: &Part, device: &[u8]) -> Option
     // SAFETY: as in `publish`, reading what the CPU body has just written.
     unsafe { std::ptr::copy_nonoverlapping(src, cpu.as_mut_ptr(), cpu.len()) };
     let size = part.elem.size() as usize;
-    let differs =
-        |(a, b): (&[u8], &[u8])| a != b && !(is_nan(part.elem, a) && is_nan(part.elem, b));
+    let differs = |(a, b): (&[u8], &[u8])| a != b && !(part.elem.is_nan(a) && part.elem.is_nan(b));
     let at = cpu
         .chunks(size)
         .zip(device.chunks(size))
         .position(differs)?;
     Some(part.first + at as u64)
-}
-
-fn is_nan(elem: Elem, bytes: &[u8]) -> bool {
-    match elem {
-        Elem::F32 => bytes
-            .try_into()
-            .is_ok_and(|b| f32::from_le_bytes(b).is_nan()),
-        Elem::F64 => bytes
-            .try_into()
-            .is_ok_and(|b| f64::from_le_bytes(b).is_nan()),
-        _ => false,
-    }
 }

@@ -83,12 +83,8 @@ impl Worker {
             let buffer = self.buffers.get(&mut self.queue, bytes)?;
             // SAFETY: the slot is a `&[T]` of the running call, of this many bytes.
             let sent = unsafe { self.send_whole(slot.word as *const u8, buffer, bytes) };
-            let (block, failed) = match sent {
-                Ok(block) => (block, None),
-                Err(error) => (None, Some(error)),
-            };
+            let block = sent.inspect_err(|_| self.buffers.put(buffer))?;
             session.whole.push(Some(Whole { buffer, block }));
-            failed.map_or(Ok(()), Err)?;
             section.cell.stats().bytes_in.add(bytes);
             self.progress
                 .bytes_in

@@ -142,7 +142,7 @@ fn difference(
         return None;
     };
     let size = elem.size() as usize;
-    let same = |a: &[u8], b: &[u8]| a == b || is_nan(elem, a) && is_nan(elem, b);
+    let same = |a: &[u8], b: &[u8]| a == b || elem.is_nan(a) && elem.is_nan(b);
     let mut pairs = got.chunks(size).zip(wanted.chunks(size));
     let at = pairs.position(|(a, b)| !same(a, b))?;
     let of = inputs.iter().filter_map(|input| match input {
@@ -160,18 +160,6 @@ fn difference(
     let span = at * size..(at + 1) * size;
     let (got, wanted) = (bits(&got[span.clone()]), bits(&wanted[span]));
     Some(format!("{got} instead of {wanted} of {}", of.join(", ")))
-}
-
-fn is_nan(elem: Elem, bytes: &[u8]) -> bool {
-    match elem {
-        Elem::F32 => bytes
-            .try_into()
-            .is_ok_and(|b| f32::from_le_bytes(b).is_nan()),
-        Elem::F64 => bytes
-            .try_into()
-            .is_ok_and(|b| f64::from_le_bytes(b).is_nan()),
-        _ => false,
-    }
 }
 
 /// A module of inputs `x`, `y`.. and one output for each expression over them and the index.
