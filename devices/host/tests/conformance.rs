@@ -9,7 +9,8 @@ use common::build::{bin, floats, local, module, saxpy, scalar};
 use common::host::{Host, run, soon};
 use common::{generate, operators};
 use hotsled_ir::{
-    BinOp, CmpOp, Elem, Expr, LocalId, ParamId, ParamKind, Stmt, Type, Valid, Value, encode, interp,
+    AccOp, BinOp, CmpOp, Elem, Expr, LocalId, ParamId, ParamKind, Stmt, Type, Valid, Value, encode,
+    interp,
 };
 use hotsled_link::*;
 
@@ -308,6 +309,45 @@ fn memory_is_finite_and_launches_are_checked(args: &[&str]) {
     assert_eq!(queue.wait(fence, soon()).unwrap(), Outcome::Done);
 }
 
+/// An accumulator is reached anywhere: a part of it is not enough, not even for a part of the range.
+fn accumulators_are_given_whole(args: &[&str]) {
+    let host = Host::start(args).unwrap();
+    let mut queue = host.client.queue().unwrap();
+    let sum = ParamKind::Accumulator(Elem::U32, AccOp::Add);
+    let body = vec![Stmt::Accumulate(
+        ParamId(0),
+        *local(0),
+        Expr::Const(Value::U32(1)),
+    )];
+    let module = host.lower(&module(&[sum], &[], body));
+    let ptr = queue.alloc(400).unwrap();
+    for (first, count, wanted) in [
+        (0, 100, Outcome::Done),
+        (0, 99, Outcome::Failed),
+        (1, 99, Outcome::Failed),
+    ] {
+        let len = 100;
+        let args = vec![LaunchArg::Slice {
+            ptr,
+            len,
+            first,
+            count,
+        }];
+        let (base, end) = (1, 50);
+        queue
+            .launch(Launch {
+                module,
+                base,
+                end,
+                args,
+            })
+            .unwrap();
+        let fence = queue.fence().unwrap();
+        let came = queue.wait(fence, soon()).unwrap();
+        assert_eq!(came, wanted, "{count} elements from {first}");
+    }
+}
+
 fn corrupt_modules_are_refused_and_the_link_goes_on(args: &[&str]) {
     let host = Host::start(args).unwrap();
     let (module, _) = saxpy();
@@ -362,6 +402,7 @@ macro_rules! backend {
             run!(random_modules_agree_with_the_interpreter);
             run!(control_flow_agrees_with_the_interpreter);
             run!(memory_is_finite_and_launches_are_checked);
+            run!(accumulators_are_given_whole);
             run!(corrupt_modules_are_refused_and_the_link_goes_on);
             run!(a_killed_host_is_a_link_that_is_down);
             run!(a_goodbye_ends_the_process);

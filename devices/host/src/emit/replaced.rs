@@ -121,7 +121,7 @@ impl<T: Target> Emit<'_, T> {
     }
 
     /// Restoring division, a binary digit a turn: `rest` takes the next digit of `a`, and gives up `b` where
-    /// it holds it. Before a digit `rest` is below `b`, so that with the digit it may have a 65th bit.
+    /// it holds it. After so many turns it has no more digits than those of `a` it took, and so none is lost.
     fn divide_by_digits(&mut self, op: BinOp, a: Typed<T>, b: Typed<T>) -> Result<Typed<T>> {
         let [rest, digits, turn] = [(); 3].map(|()| self.target.variable(Type::U64));
         let (rest, digits, turn) = (rest?, digits?, turn?);
@@ -137,13 +137,10 @@ impl<T: Target> Emit<'_, T> {
         let (count, all) = (self.get(Type::U64, turn), self.u64(64)?);
         self.leave_if(CmpOp::Eq, count, all)?;
         let (old, left) = (self.get(Type::U64, rest), self.get(Type::U64, digits));
-        let carry = self.binary(BinOp::Shr, old, top)?;
         let digit = self.binary(BinOp::Shr, left, top)?;
         let moved = self.binary(BinOp::Shl, old, place)?;
         let next = self.binary(BinOp::Or, moved, digit)?;
-        let enough = self.compare(CmpOp::Ge, next, b)?;
-        let over = self.compare(CmpOp::Ne, carry, zero)?;
-        let holds = self.binary(BinOp::Or, enough, over)?;
+        let holds = self.compare(CmpOp::Ge, next, b)?;
         let less = self.binary(BinOp::Sub, next, b)?;
         let kept = self.select(holds, less, next);
         self.target.set(rest, kept.v);
