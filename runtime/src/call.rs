@@ -144,6 +144,11 @@ impl Call {
         Some(unsafe { Arc::from_raw(call) })
     }
 
+    /// Elements of the whole call.
+    pub(crate) fn elements(&self) -> u64 {
+        self.elements
+    }
+
     pub(crate) fn cursor(&self) -> &Cursor {
         &self.cursor
     }

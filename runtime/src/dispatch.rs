@@ -1,5 +1,6 @@
 //! Where a patched sled leads.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hotsled_abi::{ArgBlock, SiteId, TargetAddr};
@@ -37,39 +38,51 @@ unsafe extern "C-unwind" fn dispatch(args: *const ArgBlock, start: u64, end: u64
     let call = unsafe { Call::of(args) };
     let taken = match call {
         Some(call) => offer(section, call, start, end),
-        None => Err(CpuReason::BelowMeasuredSize),
+        None => Err(Some(CpuReason::BelowMeasuredSize)),
     };
     let Err(reason) = taken else { return };
-    section.cell.stats().set_reason(reason);
+    if let Some(reason) = reason {
+        section.cell.stats().set_reason(reason);
+    }
     // SAFETY: the body takes what its entry was called with.
     unsafe { (section.cell.body())(args, start, end) }
 }
 
+/// Hands the grain to a device, or tells why not; no reason: the rest of an offered call is too short.
 fn offer(
     section: &Section,
-    call: std::sync::Arc<Call>,
+    call: Arc<Call>,
     start: u64,
     end: u64,
-) -> Result<(), CpuReason> {
+) -> Result<(), Option<CpuReason>> {
+    let worth = worth(section, &call)?;
+    let left = call.cursor().left() + (end - start);
+    if left < worth {
+        return Err(None);
+    }
+    let site = section.site;
+    if plan::offer(site, |counter| counter.try_hand_in(site, &call, start..end)) {
+        Ok(())
+    } else {
+        Err(Some(CpuReason::DevicesBusy))
+    }
+}
+
+/// Elements that a call must have left to be offered, or why the whole call is not.
+fn worth(section: &Section, call: &Call) -> Result<u64, CpuReason> {
     if !is_enabled() {
         return Err(CpuReason::Disabled);
     }
     if section.cell.is_pinned() {
         return Err(CpuReason::Pinned);
     }
-    let left = call.cursor().left() + (end - start);
     let worth = section.cell.device_from().ok_or(CpuReason::Refused)?;
-    if left < worth {
+    if call.elements() < worth {
         return Err(CpuReason::BelowMeasuredSize);
     }
-    if !call.is_offered() {
-        return Err(CpuReason::NotRepaid);
-    }
-    let site = section.site;
-    let taken = plan::offer(site, |counter| counter.try_hand_in(site, &call, start..end));
-    if taken {
-        Ok(())
+    if call.is_offered() {
+        Ok(worth)
     } else {
-        Err(CpuReason::DevicesBusy)
+        Err(CpuReason::NotRepaid)
     }
 }
