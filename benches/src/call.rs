@@ -11,12 +11,13 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use hotsled::__private::{input_slot, own_slot};
-use hotsled_abi::{ArgBlock, ArgSlot, EntryFn, RecordView, SiteAddr, TargetAddr};
+use hotsled_abi::{ArgBlock, ArgSlot, EntryFn, SiteAddr, TargetAddr};
 use hotsled_patcher::{Mode, NewSite, Options, Patcher, Want};
 use hotsled_trampolines::Pool;
 use static_keys::{define_static_key_false, static_branch_unlikely};
 
 use crate::callgrind;
+use crate::own;
 use crate::progress::Progress;
 use crate::row::{Call, Row, State, median};
 use crate::xray;
@@ -40,31 +41,6 @@ pub fn triad(a: f32, x: &[f32], y: &mut [f32]) {
     for i in hotsled::parallel(0..y.len()) {
         y[i] = a * x[i] + y[i];
     }
-}
-
-unsafe extern "C" {
-    #[link_name = "__start_hotsled_sites_v1"]
-    static START: u8;
-    #[link_name = "__stop_hotsled_sites_v1"]
-    static STOP: u8;
-}
-
-/// Sled and body of [`triad`].
-fn section() -> [EntryFn; 2] {
-    triad(0.0, &[], &mut []);
-    // SAFETY: the linker's bounds of the table, which is read-only.
-    let rows = unsafe { hotsled_patcher::read(&raw const START, &raw const STOP) };
-    let rows = rows.expect("a whole site table");
-    let ours = rows.iter().find(|e| {
-        // SAFETY: `read` found the record readable; records are never written.
-        let bytes = unsafe { std::slice::from_raw_parts(e.record as *const u8, e.record_len) };
-        RecordView::parse(bytes).is_ok_and(|r| r.path.ends_with("::triad"))
-    });
-    let ours = ours.expect("triad is in the table");
-    [ours.sled.get(), ours.body.get()].map(|at| {
-        // SAFETY: sled and body of a checked row are code of this type.
-        unsafe { std::mem::transmute::<u64, EntryFn>(at) }
-    })
 }
 
 /// The loop of both bodies, over the slots of a block as [`calls`] makes it.
@@ -151,7 +127,8 @@ fn ways(state: State) -> Vec<(&'static str, EntryFn)> {
         ("arc-swap", through_arc),
     ];
     if state == State::Idle {
-        let [sled, body] = section();
+        triad(0.0, &[], &mut []);
+        let own::Section { sled, body, .. } = own::section("::triad");
         ways.extend([("section", sled), ("section-body", body)]);
     }
     ways

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use hotsled_bench::row::{Row, State};
 use hotsled_bench::scheme::Name;
-use hotsled_bench::{call, cell, compile, cpu, lower, stall, switch};
+use hotsled_bench::{call, cell, compile, cpu, kernels, lower, stall, switch};
 
 #[derive(Parser)]
 struct Options {
@@ -45,6 +45,8 @@ enum Bench {
     Cpu,
     /// How long each lowering of each section takes
     Lower,
+    /// Loops by the simulated device's code beside rustc's, on one thread
+    Kernels,
     /// How long a user's crate with a section takes to build
     Compile,
     /// Only calls; run under callgrind by `call`
@@ -71,6 +73,7 @@ fn main() {
         }
         Bench::Cpu => cpu::run(),
         Bench::Lower => lower::run(),
+        Bench::Kernels => kernels::run(),
         Bench::Compile => compile::run(),
         Bench::Spin {
             state,

@@ -16,8 +16,27 @@ pub enum Row {
     Cpu(Cpu),
     /// A section's lowerings.
     Lower(Lower),
+    /// A section's loop by the simulated device's code beside rustc's.
+    Kernels(Kernels),
     /// Build times of a user's crate.
     Compile(Compile),
+}
+
+/// A section's loop, on one thread, without any link.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Kernels {
+    /// The loop.
+    pub section: String,
+    /// Indices.
+    pub elements: u64,
+    /// Whether the device runs neighbouring indices at once.
+    pub grouped: bool,
+    /// Least seconds of the code that the simulated device made.
+    pub device_s: f64,
+    /// Least seconds of the section's CPU body.
+    pub rustc_s: f64,
+    /// `rustc_s / device_s`: above 1 the device's code is faster.
+    pub ratio: f64,
 }
 
 /// A section's lowerings.

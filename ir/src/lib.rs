@@ -16,7 +16,7 @@ mod print;
 mod testing;
 mod types;
 mod validate;
-mod walk;
+pub mod walk;
 
 pub use access::{Access, Reach, access};
 pub use decode::{DecodeError, decode};

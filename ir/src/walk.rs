@@ -3,7 +3,7 @@
 use crate::types::{Expr, Stmt};
 
 /// What a visitor does; the defaults do nothing.
-pub(crate) trait Visit {
+pub trait Visit {
     /// Before the parts of a statement.
     fn stmt(&mut self, _stmt: &Stmt) {}
     /// Before the parts of an expression.
@@ -11,7 +11,7 @@ pub(crate) trait Visit {
 }
 
 /// Visits a block, outer before inner.
-pub(crate) fn block(visitor: &mut impl Visit, stmts: &[Stmt]) {
+pub fn block(visitor: &mut impl Visit, stmts: &[Stmt]) {
     stmts.iter().for_each(|s| stmt(visitor, s));
 }
 
@@ -41,7 +41,7 @@ fn stmt(visitor: &mut impl Visit, stmt: &Stmt) {
 }
 
 /// Visits an expression, outer before inner.
-pub(crate) fn expr(visitor: &mut impl Visit, e: &Expr) {
+pub fn expr(visitor: &mut impl Visit, e: &Expr) {
     visitor.expr(e);
     match e {
         Expr::Const(_) | Expr::Local(_) | Expr::Scalar(_) | Expr::Len(_) | Expr::LoadOwn(_) => {}

@@ -23,13 +23,32 @@ const BUDGET: u64 = 1 << 21;
 #[test]
 fn interpreter_and_simulated_device_agree() {
     cases(40, |seed| {
-        let model = Model {
-            memory: 1 << 20,
-            bandwidth: 0,
-            latency: Duration::ZERO,
-        };
-        case(seed, Style::FULL, &mut sim::device("sim", model).unwrap());
+        case(seed, Style::FULL, &mut simulated());
     });
+}
+
+fn simulated() -> Device {
+    let model = Model {
+        memory: 1 << 20,
+        bandwidth: 0,
+        latency: Duration::ZERO,
+    };
+    sim::device("sim", model).unwrap()
+}
+
+/// Modules that may run by groups of indices do, and agree too.
+#[test]
+fn groups_of_indices_agree() {
+    let (mut all, mut grouped) = (0, 0);
+    cases(200, |seed| {
+        let style = [Style::FLAT32, Style::FLAT64][seed as usize % 2];
+        let module = generate::module(&mut Dice::new(seed), style);
+        let form = sim::clif(&module).expect("a valid module is lowered");
+        all += 1;
+        grouped += u32::from(form.contains("x4") || form.contains("x2"));
+        case(seed, style, &mut simulated());
+    });
+    assert!(grouped * 10 > all * 9, "{grouped} of {all} ran by groups");
 }
 
 /// One device for all: opening one takes longer than a case.

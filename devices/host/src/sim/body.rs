@@ -1,40 +1,51 @@
 //! Statements and expressions to Cranelift instructions.
 
-use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    self, AbiParam, Block, BlockArg, InstBuilder, MemFlagsData, Signature, StackSlot,
-    StackSlotData, StackSlotKind, Value as Ssa, types,
+    self, Block, BlockArg, InstBuilder, MemFlagsData, StackSlot, StackSlotData, StackSlotKind,
+    Value as Ssa, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
 use hotsled_ir::{
-    ArrayId, BinOp, CmpOp, Elem, Expr, LocalId, Module, ParamId, ParamKind, Stmt, Type, UnOp,
-    Valid, Value,
+    ArrayId, CmpOp, Elem, Expr, LocalId, Module, ParamId, ParamKind, Stmt, Type, Valid,
 };
+
+use super::shape::{self, Shapes};
 
 /// What a parameter became: two words of the argument block.
 #[derive(Clone, Copy)]
-struct Slot {
+pub(super) struct Slot {
     /// Scalar value, or the address that element 0 would have.
-    word: Ssa,
+    pub word: Ssa,
     /// Length of a slice.
-    len: Ssa,
+    pub len: Ssa,
+}
+
+/// An open counted loop.
+pub(super) struct Turns {
+    counter: Variable,
+    head: Block,
+    /// Where `continue` leads.
+    pub step: Block,
+    /// Where `break` leads.
+    pub done: Block,
 }
 
 /// Emits one module into a function.
 pub(crate) struct Body<'a, 'f> {
-    builder: &'a mut FunctionBuilder<'f>,
-    module: &'a Module,
-    slots: Vec<Slot>,
-    locals: Vec<Variable>,
+    pub(super) builder: &'a mut FunctionBuilder<'f>,
+    pub(super) module: &'a Module,
+    pub(super) slots: Vec<Slot>,
+    pub(super) locals: Vec<Variable>,
     arrays: Vec<StackSlot>,
-    base: Ssa,
-    end: Ssa,
-    /// Returns 1.
-    fault: Block,
+    pub(super) base: Ssa,
+    pub(super) end: Ssa,
+    /// Where a failed check leads; outside of groups it returns 1.
+    pub(super) fault: Block,
     /// Where `break` and `continue` of the loops around lead.
-    loops: Vec<(Block, Block)>,
-    convention: CallConv,
+    pub(super) loops: Vec<(Block, Block)>,
+    pub(super) convention: CallConv,
 }
 
 impl<'a, 'f> Body<'a, 'f> {
@@ -92,62 +103,78 @@ impl<'a, 'f> Body<'a, 'f> {
     pub(crate) fn emit(mut self) {
         let module = self.module;
         self.stmts(&module.prelude);
-        let index = self.local(module.index);
-        let (head, body, done) = (self.block(), self.block(), self.block());
-        let base = self.base;
+        let (index, base) = (self.local(module.index), self.base);
         self.builder.def_var(index, base);
-        self.jump(head);
-        self.switch(head);
-        let at = self.builder.use_var(index);
-        let more = self
-            .builder
-            .ins()
-            .icmp(IntCC::UnsignedLessThan, at, self.end);
-        self.branch(more, body, done);
-        self.switch(body);
-        self.stmts(&module.body);
-        let at = self.builder.use_var(index);
-        let next = self.builder.ins().iadd_imm_s(at, 1);
-        self.builder.def_var(index, next);
-        self.jump(head);
-        self.switch(self.fault);
+        let (fault, done) = (self.fault, self.block());
+        match Shapes::of(module) {
+            Some(shapes) => self.by_groups(&shapes, done),
+            None => {
+                let limit = self.builder.declare_var(types::I64);
+                self.builder.def_var(limit, self.end);
+                self.one_by_one(limit, done);
+            }
+        }
+        self.switch(fault);
         let one = self.builder.ins().iconst(types::I64, 1);
         self.builder.ins().return_(&[one]);
         self.switch(done);
     }
 
-    fn block(&mut self) -> Block {
+    /// Runs one index after the other up to `limit`, then goes on at `after`.
+    pub(super) fn one_by_one(&mut self, limit: Variable, after: Block) {
+        let index = self.local(self.module.index);
+        let (head, body) = (self.block(), self.block());
+        self.jump(head);
+        self.switch(head);
+        let (at, limit) = (self.builder.use_var(index), self.builder.use_var(limit));
+        let ins = self.builder.ins();
+        let more = ins.icmp(IntCC::UnsignedLessThan, at, limit);
+        self.branch(more, body, after);
+        self.switch(body);
+        self.stmts(&self.module.body);
+        self.step(index);
+        self.jump(head);
+    }
+
+    /// Adds one to a variable.
+    fn step(&mut self, variable: Variable) {
+        let at = self.builder.use_var(variable);
+        let next = self.builder.ins().iadd_imm_s(at, 1);
+        self.builder.def_var(variable, next);
+    }
+
+    pub(super) fn block(&mut self) -> Block {
         self.builder.create_block()
     }
 
-    fn switch(&mut self, block: Block) {
+    pub(super) fn switch(&mut self, block: Block) {
         self.builder.switch_to_block(block);
     }
 
-    fn jump(&mut self, to: Block) {
+    pub(super) fn jump(&mut self, to: Block) {
         self.builder.ins().jump(to, &[]);
     }
 
-    fn branch(&mut self, condition: Ssa, yes: Block, no: Block) {
+    pub(super) fn branch(&mut self, condition: Ssa, yes: Block, no: Block) {
         self.builder.ins().brif(condition, yes, &[], no, &[]);
     }
 
     /// Leaves the current block for good; what follows in the source is unreachable.
-    fn leave(&mut self, to: Block) {
+    pub(super) fn leave(&mut self, to: Block) {
         self.jump(to);
         let unreachable = self.block();
         self.switch(unreachable);
     }
 
-    fn local(&self, id: LocalId) -> Variable {
+    pub(super) fn local(&self, id: LocalId) -> Variable {
         self.locals[usize::from(id.0)]
     }
 
-    fn stmts(&mut self, stmts: &[Stmt]) {
+    pub(super) fn stmts(&mut self, stmts: &[Stmt]) {
         stmts.iter().for_each(|s| self.stmt(s));
     }
 
-    fn stmt(&mut self, stmt: &Stmt) {
+    pub(super) fn stmt(&mut self, stmt: &Stmt) {
         match stmt {
             Stmt::Set(id, value) => {
                 let value = self.expr(value);
@@ -188,7 +215,7 @@ impl<'a, 'f> Body<'a, 'f> {
         }
     }
 
-    fn in_loop(&mut self, to_break: Block, to_continue: Block, body: &[Stmt]) {
+    pub(super) fn in_loop(&mut self, to_break: Block, to_continue: Block, body: &[Stmt]) {
         self.loops.push((to_break, to_continue));
         self.stmts(body);
         self.loops.pop();
@@ -206,54 +233,72 @@ impl<'a, 'f> Body<'a, 'f> {
         self.switch(done);
     }
 
-    /// The counter lives in a variable of its own, so that the last turn's value of `var` stays.
     fn counted(&mut self, var: LocalId, start: &Expr, end: &Expr, body: &[Stmt]) {
-        let ty = self.module.locals[usize::from(var.0)].ty;
         let (start, end) = (self.expr(start), self.expr(end));
+        let turns = self.open(var, start, end);
+        self.in_loop(turns.done, turns.step, body);
+        self.close(&turns);
+    }
+
+    /// Begins a loop of `var` from `start` to `end`, inside of which the current block is then.
+    ///
+    /// The counter lives in a variable of its own, so that the last turn's value of `var` stays.
+    pub(super) fn open(&mut self, var: LocalId, start: Ssa, end: Ssa) -> Turns {
+        let ty = self.module.locals[usize::from(var.0)].ty;
         let counter = self.builder.declare_var(clif(ty));
         self.builder.def_var(counter, start);
         let (head, inside, step, done) = (self.block(), self.block(), self.block(), self.block());
         self.jump(head);
         self.switch(head);
         let at = self.builder.use_var(counter);
-        let below = if ty.is_signed() {
-            IntCC::SignedLessThan
-        } else {
-            IntCC::UnsignedLessThan
-        };
-        let more = self.builder.ins().icmp(below, at, end);
+        let more = self.compare(CmpOp::Lt, ty, at, end);
         self.branch(more, inside, done);
         self.switch(inside);
-        self.builder.def_var(self.locals[usize::from(var.0)], at);
-        self.in_loop(done, step, body);
-        self.jump(step);
-        self.switch(step);
-        let at = self.builder.use_var(counter);
-        let next = self.builder.ins().iadd_imm_s(at, 1);
-        self.builder.def_var(counter, next);
-        self.jump(head);
-        self.switch(done);
+        self.builder.def_var(self.local(var), at);
+        Turns {
+            counter,
+            head,
+            step,
+            done,
+        }
     }
 
-    fn elem(&self, param: ParamId) -> Elem {
+    /// Ends the loop's body, and goes on after the loop.
+    pub(super) fn close(&mut self, turns: &Turns) {
+        self.jump(turns.step);
+        self.switch(turns.step);
+        self.step(turns.counter);
+        self.jump(turns.head);
+        self.switch(turns.done);
+    }
+
+    pub(super) fn elem(&self, param: ParamId) -> Elem {
         let kind = self.module.params[usize::from(param.0)].kind;
         kind.elem().expect("validated: only slices are indexed")
     }
 
     /// Address of an element; faults when the index is not below the length.
-    fn element(&mut self, param: ParamId, index: Ssa) -> Ssa {
+    pub(super) fn element(&mut self, param: ParamId, index: Ssa) -> Ssa {
         let slot = self.slots[usize::from(param.0)];
-        let size = self.elem(param).size();
         let inside = self
             .builder
             .ins()
             .icmp(IntCC::UnsignedLessThan, index, slot.len);
         self.check(inside);
-        let offset = self
-            .builder
-            .ins()
-            .ishl_imm_u(index, i64::from(size.trailing_zeros()));
-        self.builder.ins().iadd(slot.word, offset)
+        self.address(param, index)
+    }
+
+    /// Address of an element, wherever that is.
+    pub(super) fn address(&mut self, param: ParamId, index: Ssa) -> Ssa {
+        let start = self.slots[usize::from(param.0)].word;
+        self.offset(self.elem(param), start, index)
+    }
+
+    /// The address so many elements further.
+    pub(super) fn offset(&mut self, elem: Elem, address: Ssa, elements: Ssa) -> Ssa {
+        let shift = i64::from(elem.size().trailing_zeros());
+        let bytes = self.builder.ins().ishl_imm_u(elements, shift);
+        self.builder.ins().iadd(address, bytes)
     }
 
     /// One thread runs a launch, so that plain loads and stores will do.
@@ -281,6 +326,13 @@ impl<'a, 'f> Body<'a, 'f> {
         self.builder.ins().iadd(start, offset)
     }
 
+    pub(super) fn load_element(&mut self, array: ArrayId, index: Ssa) -> Ssa {
+        let address = self.array_element(array, index);
+        let ty = clif(self.module.arrays[usize::from(array.0)].ty);
+        let flags = MemFlagsData::trusted();
+        self.builder.ins().load(ty, flags, address, 0)
+    }
+
     fn fill(&mut self, id: ArrayId, value: &Expr) {
         let value = self.expr(value);
         let array = &self.module.arrays[usize::from(id.0)];
@@ -304,13 +356,13 @@ impl<'a, 'f> Body<'a, 'f> {
     }
 
     /// Goes on if `condition` holds, faults otherwise.
-    fn check(&mut self, condition: Ssa) {
+    pub(super) fn check(&mut self, condition: Ssa) {
         let good = self.block();
         self.branch(condition, good, self.fault);
         self.switch(good);
     }
 
-    fn load(&mut self, elem: Elem, address: Ssa) -> Ssa {
+    pub(super) fn load(&mut self, elem: Elem, address: Ssa) -> Ssa {
         let flags = MemFlagsData::trusted();
         let ins = self.builder.ins();
         match elem {
@@ -325,7 +377,7 @@ impl<'a, 'f> Body<'a, 'f> {
         }
     }
 
-    fn store(&mut self, elem: Elem, value: Ssa, address: Ssa) {
+    pub(super) fn store(&mut self, elem: Elem, value: Ssa, address: Ssa) {
         let flags = MemFlagsData::trusted();
         let ins = self.builder.ins();
         match elem {
@@ -336,27 +388,10 @@ impl<'a, 'f> Body<'a, 'f> {
     }
 
     fn ty(&self, e: &Expr) -> Type {
-        match e {
-            Expr::Const(value) => value.ty(),
-            Expr::Local(id) => self.module.locals[usize::from(id.0)].ty,
-            Expr::Scalar(id) => match self.module.params[usize::from(id.0)].kind {
-                ParamKind::Scalar(ty) => ty,
-                _ => unreachable!("validated: a scalar"),
-            },
-            Expr::Len(_) => Type::U64,
-            Expr::Load(param, _) | Expr::LoadOwn(param) => self.elem(*param).value_type(),
-            Expr::Unary(_, a) | Expr::Binary(_, a, _) | Expr::If(_, a, _) | Expr::Block(_, a) => {
-                self.ty(a)
-            }
-            Expr::Compare(..) | Expr::And(..) | Expr::Or(..) => Type::Bool,
-            Expr::Cast(ty, _) | Expr::Bits(ty, _) => *ty,
-            Expr::MulAdd(a, _, _) => self.ty(a),
-            Expr::Element(array, _) => self.module.arrays[usize::from(array.0)].ty,
-            Expr::Call(..) => unreachable!("validated: linked"),
-        }
+        shape::ty(self.module, e)
     }
 
-    fn expr(&mut self, e: &Expr) -> Ssa {
+    pub(super) fn expr(&mut self, e: &Expr) -> Ssa {
         match e {
             Expr::Const(value) => self.constant(*value),
             Expr::Local(id) => self.builder.use_var(self.locals[usize::from(id.0)]),
@@ -416,16 +451,13 @@ impl<'a, 'f> Body<'a, 'f> {
             }
             Expr::Element(array, index) => {
                 let index = self.expr(index);
-                let address = self.array_element(*array, index);
-                let ty = clif(self.module.arrays[usize::from(array.0)].ty);
-                let flags = MemFlagsData::trusted();
-                self.builder.ins().load(ty, flags, address, 0)
+                self.load_element(*array, index)
             }
             Expr::Call(..) => unreachable!("validated: linked"),
         }
     }
 
-    fn flag(&mut self, value: bool) -> Ssa {
+    pub(super) fn flag(&mut self, value: bool) -> Ssa {
         self.builder.ins().iconst(types::I8, i64::from(value))
     }
 
@@ -438,303 +470,28 @@ impl<'a, 'f> Body<'a, 'f> {
         no: impl FnOnce(&mut Self) -> Ssa,
     ) -> Ssa {
         let condition = self.expr(condition);
-        let (then, other, done) = (self.block(), self.block(), self.block());
-        self.builder.append_block_param(done, ty);
+        let (then, other, done) = self.fork(ty);
         self.branch(condition, then, other);
         self.switch(then);
         let value = yes(self);
-        self.builder.ins().jump(done, &[BlockArg::Value(value)]);
+        self.give(value, done);
         self.switch(other);
         let value = no(self);
-        self.builder.ins().jump(done, &[BlockArg::Value(value)]);
+        self.give(value, done);
         self.switch(done);
         self.builder.block_params(done)[0]
     }
 
-    fn constant(&mut self, value: Value) -> Ssa {
-        let ins = self.builder.ins();
-        match value {
-            Value::F32(v) => ins.f32const(v),
-            Value::F64(v) => ins.f64const(v),
-            Value::Bool(v) => ins.iconst(types::I8, i64::from(v)),
-            Value::I32(v) => ins.iconst(types::I32, i64::from(v as u32)),
-            Value::U32(v) => ins.iconst(types::I32, i64::from(v)),
-            Value::I64(v) => ins.iconst(types::I64, v),
-            Value::U64(v) => ins.iconst(types::I64, v as i64),
-        }
+    /// Two blocks, and one that takes a value from either.
+    pub(super) fn fork(&mut self, ty: ir::Type) -> (Block, Block, Block) {
+        let blocks = (self.block(), self.block(), self.block());
+        self.builder.append_block_param(blocks.2, ty);
+        blocks
     }
 
-    fn unary(&mut self, op: UnOp, ty: Type, a: Ssa) -> Ssa {
-        let float = ty.is_float();
-        let ins = self.builder.ins();
-        match op {
-            UnOp::Neg if float => ins.fneg(a),
-            UnOp::Neg => ins.ineg(a),
-            UnOp::Abs if float => ins.fabs(a),
-            UnOp::Abs => ins.iabs(a),
-            UnOp::Not if ty == Type::Bool => ins.bxor_imm_u(a, 1),
-            UnOp::Not => ins.bnot(a),
-            UnOp::Sqrt => ins.sqrt(a),
-            UnOp::Floor => ins.floor(a),
-            UnOp::Ceil => ins.ceil(a),
-            UnOp::Trunc => ins.trunc(a),
-            UnOp::Round => self.round(ty, a),
-            UnOp::LeadingZeros => ins.clz(a),
-            UnOp::CountOnes => ins.popcnt(a),
-        }
+    pub(super) fn give(&mut self, value: Ssa, to: Block) {
+        self.builder.ins().jump(to, &[BlockArg::Value(value)]);
     }
-
-    /// `trunc`, one further from zero where at least a half was cut off.
-    fn round(&mut self, ty: Type, a: Ssa) -> Ssa {
-        let (half, one) = (self.number(ty, 0.5), self.number(ty, 1.0));
-        let whole = self.builder.ins().trunc(a);
-        let rest = self.builder.ins().fsub(a, whole);
-        let rest = self.builder.ins().fabs(rest);
-        let up = self
-            .builder
-            .ins()
-            .fcmp(FloatCC::GreaterThanOrEqual, rest, half);
-        let step = self.builder.ins().fcopysign(one, a);
-        let further = self.builder.ins().fadd(whole, step);
-        self.builder.ins().select(up, further, whole)
-    }
-
-    fn number(&mut self, ty: Type, value: f32) -> Ssa {
-        let value = if ty == Type::F64 {
-            Value::F64(f64::from(value))
-        } else {
-            Value::F32(value)
-        };
-        self.constant(value)
-    }
-
-    fn binary(&mut self, op: BinOp, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        if ty.is_float() {
-            self.float_binary(op, ty, a, b)
-        } else {
-            self.integer_binary(op, ty, a, b)
-        }
-    }
-
-    fn float_binary(&mut self, op: BinOp, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        match op {
-            BinOp::Add => self.builder.ins().fadd(a, b),
-            BinOp::Sub => self.builder.ins().fsub(a, b),
-            BinOp::Mul => self.builder.ins().fmul(a, b),
-            BinOp::Div => self.builder.ins().fdiv(a, b),
-            BinOp::Min => self.extreme(FloatCC::LessThan, ty, a, b),
-            BinOp::Max => self.extreme(FloatCC::GreaterThan, ty, a, b),
-            BinOp::Hypot => self.hypot(ty, a, b),
-            BinOp::Rem => self.remainder(ty, a, b),
-            _ => unreachable!("validated: an operator of floats"),
-        }
-    }
-
-    /// As `hotsled_ir::math` defines min and max: the better one; for equals the bits decide the zero's
-    /// sign; the other one for NaN.
-    fn extreme(&mut self, better: FloatCC, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        let bits = if ty == Type::F64 {
-            types::I64
-        } else {
-            types::I32
-        };
-        let flags = MemFlagsData::new();
-        let x = self.builder.ins().bitcast(bits, flags, a);
-        let y = self.builder.ins().bitcast(bits, flags, b);
-        let joined = match better {
-            FloatCC::LessThan => self.builder.ins().bor(x, y),
-            _ => self.builder.ins().band(x, y),
-        };
-        let joined = self.builder.ins().bitcast(clif(ty), flags, joined);
-        let equal = self.builder.ins().fcmp(FloatCC::Equal, a, b);
-        let wins = self.builder.ins().fcmp(better, a, b);
-        let a_is_nan = self.builder.ins().fcmp(FloatCC::Unordered, a, a);
-        let b_is_nan = self.builder.ins().fcmp(FloatCC::Unordered, b, b);
-        let ordered = self.builder.ins().select(wins, a, b);
-        let equals = self.builder.ins().select(equal, joined, ordered);
-        let without_b = self.builder.ins().select(b_is_nan, a, equals);
-        self.builder.ins().select(a_is_nan, b, without_b)
-    }
-
-    fn hypot(&mut self, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        let wide = |this: &mut Self, v| {
-            if ty == Type::F32 {
-                this.builder.ins().fpromote(types::F64, v)
-            } else {
-                v
-            }
-        };
-        let (x, y) = (wide(self, a), wide(self, b));
-        let xx = self.builder.ins().fmul(x, x);
-        let yy = self.builder.ins().fmul(y, y);
-        let sum = self.builder.ins().fadd(xx, yy);
-        let root = self.builder.ins().sqrt(sum);
-        let root = if ty == Type::F32 {
-            self.builder.ins().fdemote(types::F32, root)
-        } else {
-            root
-        };
-        let infinity = self.number(ty, f32::INFINITY);
-        let mut result = root;
-        for side in [a, b] {
-            let size = self.builder.ins().fabs(side);
-            let infinite = self.builder.ins().fcmp(FloatCC::Equal, size, infinity);
-            result = self.builder.ins().select(infinite, infinity, result);
-        }
-        result
-    }
-
-    fn remainder(&mut self, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        let routine = if ty == Type::F64 {
-            remainder_f64 as *const ()
-        } else {
-            remainder_f32 as *const ()
-        };
-        self.routine(routine, ty, &[a, b])
-    }
-
-    fn mul_add(&mut self, ty: Type, args: [Ssa; 3]) -> Ssa {
-        let routine = if ty == Type::F64 {
-            mul_add_f64 as *const ()
-        } else {
-            mul_add_f32 as *const ()
-        };
-        self.routine(routine, ty, &args)
-    }
-
-    /// Calls a routine of the device, whose address is part of the code; operands and result are of
-    /// one type.
-    fn routine(&mut self, routine: *const (), ty: Type, args: &[Ssa]) -> Ssa {
-        let mut signature = Signature::new(self.convention);
-        let value = AbiParam::new(clif(ty));
-        signature.params.extend(args.iter().map(|_| value));
-        signature.returns.push(value);
-        let signature = self.builder.import_signature(signature);
-        let address = self.builder.ins().iconst(types::I64, routine as i64);
-        let call = self.builder.ins().call_indirect(signature, address, args);
-        self.builder.inst_results(call)[0]
-    }
-
-    fn integer_binary(&mut self, op: BinOp, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        let signed = ty.is_signed();
-        if matches!(op, BinOp::Div | BinOp::Rem) {
-            return self.divide(op, ty, a, b);
-        }
-        let ins = self.builder.ins();
-        match op {
-            BinOp::Add => ins.iadd(a, b),
-            BinOp::Sub => ins.isub(a, b),
-            BinOp::Mul => ins.imul(a, b),
-            BinOp::And => ins.band(a, b),
-            BinOp::Or => ins.bor(a, b),
-            BinOp::Xor => ins.bxor(a, b),
-            BinOp::Shl => ins.ishl(a, b), // Cranelift masks the count
-            BinOp::Shr if signed => ins.sshr(a, b),
-            BinOp::Shr => ins.ushr(a, b),
-            BinOp::Min if signed => ins.smin(a, b),
-            BinOp::Min => ins.umin(a, b),
-            BinOp::Max if signed => ins.smax(a, b),
-            BinOp::Max => ins.umax(a, b),
-            _ => unreachable!("validated: an operator of integers"),
-        }
-    }
-
-    /// Faults on a zero divisor, and on `MIN / -1`.
-    fn divide(&mut self, op: BinOp, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        let nonzero = self.builder.ins().icmp_imm_s(IntCC::NotEqual, b, 0);
-        self.check(nonzero);
-        if !ty.is_signed() {
-            let ins = self.builder.ins();
-            return if op == BinOp::Div {
-                ins.udiv(a, b)
-            } else {
-                ins.urem(a, b)
-            };
-        }
-        let least = if ty == Type::I64 {
-            i64::MIN
-        } else {
-            i64::from(i32::MIN)
-        };
-        let least = self.builder.ins().iconst(
-            clif(ty),
-            if ty == Type::I64 {
-                least
-            } else {
-                least & 0xffff_ffff
-            },
-        );
-        let a_is_least = self.builder.ins().icmp(IntCC::NotEqual, a, least);
-        let b_is_minus_one = self.builder.ins().icmp_imm_s(IntCC::NotEqual, b, -1);
-        let defined = self.builder.ins().bor(a_is_least, b_is_minus_one);
-        self.check(defined);
-        let ins = self.builder.ins();
-        if op == BinOp::Div {
-            ins.sdiv(a, b)
-        } else {
-            ins.srem(a, b)
-        }
-    }
-
-    fn compare(&mut self, op: CmpOp, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        if ty.is_float() {
-            let cc = match op {
-                CmpOp::Eq => FloatCC::Equal,
-                CmpOp::Ne => FloatCC::NotEqual,
-                CmpOp::Lt => FloatCC::LessThan,
-                CmpOp::Le => FloatCC::LessThanOrEqual,
-                CmpOp::Gt => FloatCC::GreaterThan,
-                CmpOp::Ge => FloatCC::GreaterThanOrEqual,
-            };
-            return self.builder.ins().fcmp(cc, a, b);
-        }
-        let cc = match (op, ty.is_signed()) {
-            (CmpOp::Eq, _) => IntCC::Equal,
-            (CmpOp::Ne, _) => IntCC::NotEqual,
-            (CmpOp::Lt, true) => IntCC::SignedLessThan,
-            (CmpOp::Le, true) => IntCC::SignedLessThanOrEqual,
-            (CmpOp::Gt, true) => IntCC::SignedGreaterThan,
-            (CmpOp::Ge, true) => IntCC::SignedGreaterThanOrEqual,
-            (CmpOp::Lt, false) => IntCC::UnsignedLessThan,
-            (CmpOp::Le, false) => IntCC::UnsignedLessThanOrEqual,
-            (CmpOp::Gt, false) => IntCC::UnsignedGreaterThan,
-            (CmpOp::Ge, false) => IntCC::UnsignedGreaterThanOrEqual,
-        };
-        self.builder.ins().icmp(cc, a, b)
-    }
-
-    fn cast(&mut self, from: Type, to: Type, a: Ssa) -> Ssa {
-        let (source, target) = (clif(from), clif(to));
-        let ins = self.builder.ins();
-        match (from.is_float(), to.is_float()) {
-            _ if source == target => a,
-            (true, true) if target == types::F64 => ins.fpromote(target, a),
-            (true, true) => ins.fdemote(target, a),
-            (true, false) if to.is_signed() => ins.fcvt_to_sint_sat(target, a),
-            (true, false) => ins.fcvt_to_uint_sat(target, a),
-            (false, true) if from.is_signed() => ins.fcvt_from_sint(target, a),
-            (false, true) => ins.fcvt_from_uint(target, a),
-            (false, false) if target.bits() < source.bits() => ins.ireduce(target, a),
-            (false, false) if from.is_signed() => ins.sextend(target, a),
-            (false, false) => ins.uextend(target, a),
-        }
-    }
-}
-
-extern "C" fn remainder_f32(a: f32, b: f32) -> f32 {
-    a % b
-}
-
-extern "C" fn mul_add_f32(a: f32, b: f32, c: f32) -> f32 {
-    a.mul_add(b, c)
-}
-
-extern "C" fn mul_add_f64(a: f64, b: f64, c: f64) -> f64 {
-    a.mul_add(b, c)
-}
-
-extern "C" fn remainder_f64(a: f64, b: f64) -> f64 {
-    a % b
 }
 
 fn from_word(builder: &mut FunctionBuilder<'_>, word: Ssa, ty: Type) -> Ssa {
@@ -751,7 +508,7 @@ fn from_word(builder: &mut FunctionBuilder<'_>, word: Ssa, ty: Type) -> Ssa {
     }
 }
 
-fn clif(ty: Type) -> ir::Type {
+pub(super) fn clif(ty: Type) -> ir::Type {
     match ty {
         Type::Bool => types::I8,
         Type::I32 | Type::U32 => types::I32,

@@ -3,9 +3,13 @@
 
 mod body;
 mod code;
+mod group;
 mod lower;
 mod memory;
 mod pace;
+mod scalar;
+mod shape;
+mod vector;
 
 use std::io;
 use std::sync::{Arc, RwLock};

@@ -60,6 +60,9 @@ pub struct Style {
     pub accumulators: usize,
     /// `mul_add` of `f64`, which Vulkan devices may round twice.
     pub fused64: bool,
+    /// Only these types differ from index to index, and neither array nor loop does: what may run by
+    /// groups of neighbouring indices. None: anything does.
+    pub flat: Option<&'static [Type]>,
 }
 
 impl Style {
@@ -67,21 +70,38 @@ impl Style {
     pub const FULL: Self = Self {
         accumulators: ACCUMULATORS.len(),
         fused64: true,
+        flat: None,
+    };
+    /// Values of 32 bits, side by side.
+    pub const FLAT32: Self = Self {
+        flat: Some(&[Type::Bool, Type::I32, Type::U32, Type::F32]),
+        ..Self::FULL
+    };
+    /// Values of 64 bits, side by side.
+    pub const FLAT64: Self = Self {
+        flat: Some(&[Type::Bool, Type::I64, Type::U64, Type::F64]),
+        ..Self::FULL
     };
     /// What every device is to run, over a link.
     pub const LINK: Self = Self {
         accumulators: 1,
         fused64: false,
+        flat: None,
     };
 }
 
 /// A valid module.
 pub fn module(dice: &mut Dice, style: Style) -> Valid {
     let mut make = Generator::new(dice, style);
+    let flat = make.style.flat.take();
     let prelude = [make.start(), make.block(2)].concat();
+    make.style.flat = flat;
     make.in_body = true;
     let mut body = [make.start(), make.block(3)].concat();
     for own in make.owns() {
+        if !make.may_differ(make.elem(own).value_type()) {
+            continue;
+        }
         let value = make.expr(make.elem(own).value_type(), 4);
         body.push(Stmt::Store(own, value));
     }
@@ -177,6 +197,8 @@ struct Generator<'a> {
     held: Vec<LocalId>,
     /// Loops around within the innermost value block.
     loops: u32,
+    /// Conditions around.
+    conditions: u32,
     /// Operations that may still be made.
     left: u32,
 }
@@ -230,6 +252,7 @@ impl<'a> Generator<'a> {
             in_body: false,
             held: vec![INDEX],
             loops: 0,
+            conditions: 0,
             left: 250,
         }
     }
@@ -242,7 +265,9 @@ impl<'a> Generator<'a> {
             for n in first..first + LOCALS {
                 all.push(Stmt::Set(LocalId(n), self.constant(ty)));
             }
-            all.push(Stmt::Fill(self.own_array(ty), self.constant(ty)));
+            if self.style.flat.is_none() {
+                all.push(Stmt::Fill(self.own_array(ty), self.constant(ty)));
+            }
         }
         all
     }
@@ -280,8 +305,20 @@ impl<'a> Generator<'a> {
         (0..count).map(|_| self.stmt(depth)).collect()
     }
 
+    /// Whether values of a type may differ from index to index here.
+    fn may_differ(&self, ty: Type) -> bool {
+        self.style.flat.is_none_or(|types| types.contains(&ty))
+    }
+
+    fn some_type(&mut self) -> Type {
+        self.dice.pick(self.style.flat.unwrap_or(&Type::ALL))
+    }
+
     fn stmt(&mut self, depth: u32) -> Stmt {
-        let ty = self.dice.pick(&Type::ALL);
+        if self.style.flat.is_some() {
+            return self.flat_stmt(depth);
+        }
+        let ty = self.some_type();
         match self.dice.below(12) {
             0 if depth > 0 => Stmt::If(
                 self.expr(Type::Bool, 3),
@@ -314,8 +351,100 @@ impl<'a> Generator<'a> {
         }
     }
 
+    fn flat_stmt(&mut self, depth: u32) -> Stmt {
+        match self.dice.below(6) {
+            0 if depth > 0 => {
+                let condition = self.expr(Type::Bool, 3);
+                self.conditions += 1;
+                let (yes, no) = (self.fresh(depth - 1), self.block(depth - 1));
+                self.conditions -= 1;
+                Stmt::If(condition, yes, no)
+            }
+            1 if depth > 0 && self.conditions == 0 && self.held == [INDEX] => {
+                let var = LocalId(self.first_local(Type::U64, true));
+                let turns = Expr::Const(Value::U64(self.dice.below(4)));
+                self.held.push(var);
+                let start = self.place();
+                let end = Expr::Binary(BinOp::Add, Box::new(start.clone()), Box::new(turns));
+                let body = self.block(depth - 1);
+                self.held.pop();
+                Stmt::For {
+                    var,
+                    start,
+                    end,
+                    body,
+                }
+            }
+            2 => {
+                let owns = self.owns();
+                let own = self.dice.pick(&owns);
+                let ty = self.elem(own).value_type();
+                match self.may_differ(ty) {
+                    true => Stmt::Store(own, self.expr(ty, 3)),
+                    false => self.flat_stmt(depth),
+                }
+            }
+            _ => {
+                let ty = self.some_type();
+                self.set(ty)
+            }
+        }
+    }
+
+    /// Statements around a local of their own, as a `let` makes it.
+    fn fresh(&mut self, depth: u32) -> Vec<Stmt> {
+        let ty = match self.dice.one_in(3) {
+            true => Type::U64,
+            false => self.some_type(),
+        };
+        let fresh = LocalId(self.module.locals.len() as u16);
+        let name = "fresh".into();
+        self.module.locals.push(Local { name, ty });
+        let first = Stmt::Set(fresh, self.expr(ty, 3));
+        let inner = self.block(depth);
+        let out = self.first_local(self.some_type_of(ty), true) + 1;
+        let read = match self.may_differ(ty) {
+            true => Expr::Local(fresh),
+            false => Expr::Cast(Type::U32, Box::new(Expr::Local(fresh))),
+        };
+        let last = Stmt::Set(LocalId(out), read);
+        [vec![first], inner, vec![last]].concat()
+    }
+
+    /// The type itself if values of it may differ, or else `u32`.
+    fn some_type_of(&self, ty: Type) -> Type {
+        if self.may_differ(ty) { ty } else { Type::U32 }
+    }
+
+    /// A `u64` that counts along with the index, or does not change.
+    fn place(&mut self) -> Expr {
+        let few = |n| Box::new(Expr::Const(Value::U64(n)));
+        let index = match self.dice.below(5) {
+            0 => Expr::Local(LocalId(self.first_local(Type::U64, false))),
+            1 => Expr::Const(Value::U64(self.dice.below(LEN))),
+            _ => Expr::Local(INDEX),
+        };
+        let (index, n) = (Box::new(index), self.dice.below(LEN));
+        match self.dice.below(8) {
+            0 => Expr::Binary(BinOp::Add, index, few(n)),
+            1 => Expr::Binary(BinOp::Sub, index, few(n / 4)),
+            2 => Expr::Binary(BinOp::Div, index, few(n + 1)),
+            3 => Expr::Binary(BinOp::Rem, index, few(n + 1)),
+            4 => Expr::Binary(BinOp::Min, index, few(n)),
+            5 => Expr::Binary(BinOp::Max, few(n), index),
+            6 => {
+                let narrow = Expr::Cast(Type::U32, index);
+                Expr::Cast(Type::U64, Box::new(narrow))
+            }
+            _ => *index,
+        }
+    }
+
     fn set(&mut self, ty: Type) -> Stmt {
-        let local = self.own_local(ty);
+        let local = match self.style.flat {
+            Some(_) => LocalId(self.first_local(ty, true) + 1), // the first may be a loop's
+            None => self.own_local(ty),
+        };
         if self.held.contains(&local) {
             return Stmt::Fill(self.own_array(ty), self.constant(ty));
         }
@@ -384,7 +513,10 @@ impl<'a> Generator<'a> {
 
     /// A place below `len`, seldom beyond it.
     fn index(&mut self, len: u64, depth: u32) -> Expr {
-        let any = self.expr(Type::U64, depth);
+        let any = match self.style.flat {
+            Some(_) => self.place(),
+            None => self.expr(Type::U64, depth),
+        };
         if self.dice.one_in(300) {
             return any;
         }
@@ -398,7 +530,10 @@ impl<'a> Generator<'a> {
 
     fn expr(&mut self, ty: Type, depth: u32) -> Expr {
         self.left = self.left.saturating_sub(1);
-        if depth == 0 || self.left == 0 {
+        if !self.may_differ(ty) && ty == Type::U64 {
+            return self.place();
+        }
+        if depth == 0 || self.left == 0 || !self.may_differ(ty) {
             return self.leaf(ty);
         }
         let next = depth - 1;
@@ -411,7 +546,9 @@ impl<'a> Generator<'a> {
             ),
             2 => self.value_block(ty, next),
             3 => self.load(ty, next),
-            4 => Expr::Element(self.array(ty), Box::new(self.index(5, next))),
+            4 if self.style.flat.is_none() => {
+                Expr::Element(self.array(ty), Box::new(self.index(5, next)))
+            }
             5 if ty != Type::Bool => self.cast(ty, next),
             6 => self.unary(ty, next),
             _ if ty == Type::Bool => self.logical(next),
@@ -438,7 +575,7 @@ impl<'a> Generator<'a> {
         self.loops = 0;
         let mut stmts = Vec::new();
         for _ in 0..self.dice.below(3) {
-            let ty = self.dice.pick(&Type::ALL);
+            let ty = self.some_type();
             stmts.push(self.set(ty));
         }
         let value = self.boxed(ty, depth);
@@ -473,7 +610,7 @@ impl<'a> Generator<'a> {
                 Expr::Bits(ty, self.boxed(from, depth))
             }
             _ => {
-                let from = self.dice.pick(&Type::ALL);
+                let from = self.some_type();
                 let from = if ty.is_float() && from == Type::Bool {
                     Type::U32
                 } else {
@@ -506,7 +643,10 @@ impl<'a> Generator<'a> {
     }
 
     fn logical(&mut self, depth: u32) -> Expr {
-        let ty = self.dice.pick(&NUMBERS);
+        let mut ty = self.dice.pick(&NUMBERS);
+        while !self.may_differ(ty) && ty != Type::U64 {
+            ty = self.dice.pick(&NUMBERS);
+        }
         match self.dice.below(4) {
             0 => Expr::And(self.boxed(Type::Bool, depth), self.boxed(Type::Bool, depth)),
             1 => Expr::Or(self.boxed(Type::Bool, depth), self.boxed(Type::Bool, depth)),
