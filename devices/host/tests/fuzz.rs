@@ -8,6 +8,7 @@ mod common {
     pub mod generate;
 }
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use common::generate::{self, Dice, LEN, Style};
@@ -51,6 +52,46 @@ fn groups_of_indices_agree() {
     assert!(grouped * 10 > all * 9, "{grouped} of {all} ran by groups");
 }
 
+/// A run ends where an index of 32 bits wraps, or a row does, or a comparison turns.
+#[test]
+fn runs_end_where_decisions_turn() {
+    let turns = [
+        "to_u64(rem(add(to_u32(%0.i), 4294967286u32), 40u32))",
+        "rem(to_u64(add(to_u32(%0.i), 4294967286u32)), 40u64)",
+        "rem(to_u64(add(to_i32(%0.i), 2147483638i32)), 40u64)",
+        "rem(%0.i, 17u64)",
+        "div(%0.i, 17u64)",
+        "min(%0.i, 20u64)",
+        "max(%0.i, 20u64)",
+        "sub(max(20u64, add(%0.i, 3u64)), 3u64)",
+        "choose(lt(%0.i, 21u64), %0.i, sub(%0.i, 3u64))",
+        "choose(le(%0.i, 21u64), %0.i, sub(%0.i, 3u64))",
+        "choose(gt(19u64, %0.i), %0.i, sub(%0.i, 3u64))",
+        "choose(ge(19u64, %0.i), %0.i, sub(%0.i, 3u64))",
+        "choose(gt(%0.i, 18u64), sub(%0.i, 3u64), %0.i)",
+        "choose(ge(%0.i, 18u64), sub(%0.i, 3u64), %0.i)",
+        "choose(eq(%0.i, 18u64), 7u64, %0.i)",
+        "choose(ne(%0.i, 18u64), %0.i, 7u64)",
+        "choose(eq(%0.i, 18u64), 7u64, 9u64)",
+    ];
+    for at in turns {
+        for (elem, bytes) in [("f32", 4), ("u8", 1), ("i16", 2), ("f64", 8)] {
+            let text = format!(
+                "section s(x: in {elem}, y: own {elem}) {{
+                    local %0.i: u64
+                    parallel %0.i {{ store $1.y, $0.x[{at}] }}
+                }}"
+            );
+            let module = validate(parse(&text).unwrap()).unwrap();
+            let form = sim::clif(&module).unwrap();
+            assert!(form.contains("x4") || form.contains("x2"), "{text}");
+            let x = (0..40 * bytes).map(|i| (i * 7) as u8 & 0x3f).collect();
+            let args = [Arg::Slice(x), Arg::Slice(vec![0; 40 * bytes])];
+            agree(&text, &mut simulated(), &module, &args, 0..40);
+        }
+    }
+}
+
 /// One device for all: opening one takes longer than a case.
 #[cfg(feature = "vulkan")]
 #[test]
@@ -91,28 +132,34 @@ fn case(seed: u64, style: Style, device: &mut Device) {
     let module = generate::module(&mut dice, style);
     let args = generate::arguments(&module, &mut dice);
     let (base, end) = (dice.below(4), LEN - dice.below(3));
-    let read = hotsled_ir::read(&encode(&module)).expect("encoded modules read back");
-    assert_eq!(read, module, "seed {seed}: the binary form");
-    let text = print(&module);
+    agree(&format!("seed {seed}"), device, &module, &args, base..end);
+}
+
+/// Runs a module on the interpreter and on a device.
+fn agree(what: &str, device: &mut Device, module: &Valid, args: &[Arg], indices: Range<u64>) {
+    let Range { start: base, end } = indices;
+    let read = hotsled_ir::read(&encode(module)).expect("encoded modules read back");
+    assert_eq!(read, *module, "{what}: the binary form");
+    let text = print(module);
     assert_eq!(
         parse(&text).as_ref(),
-        Ok(&*module),
-        "seed {seed}: the text form"
+        Ok(&**module),
+        "{what}: the text form"
     );
-    let mut wanted = args.clone();
-    let ran = interp::run(&module, &mut wanted, base, end, BUDGET);
+    let mut wanted = args.to_vec();
+    let ran = interp::run(module, &mut wanted, base, end, BUDGET);
     if ran.is_err_and(|fault| fault.what == FaultKind::Budget) {
         return;
     }
-    let (status, got) = on_device(device, &module, &args, base, end);
+    let (status, got) = on_device(device, module, args, base, end);
     match ran {
-        Err(fault) => assert_eq!(status, Status::Faulted, "seed {seed}: {fault}\n{text}"),
+        Err(fault) => assert_eq!(status, Status::Faulted, "{what}: {fault}\n{text}"),
         Ok(()) => {
-            assert_eq!(status, Status::Done, "seed {seed}\n{text}");
+            assert_eq!(status, Status::Done, "{what}\n{text}");
             for ((param, got), wanted) in module.params.iter().zip(&got).zip(&wanted) {
                 assert!(
                     same(param.kind, got, wanted),
-                    "seed {seed}, {}: {got:?}, not {wanted:?}\n{text}",
+                    "{what}, {}: {got:?}, not {wanted:?}\n{text}",
                     param.name
                 );
             }

@@ -378,7 +378,7 @@ mod tests {
     fn what_one_branch_makes_and_reads_keeps_its_shape() {
         let inner = "if gt($1.x[%0.i], 0.0f32) { %1.r = add(%0.i, 1u64) store $2.y, $1.x[%1.r] }";
         assert_eq!(width(inner), Some(Width::Four));
-        let joined = format!("%1.r = 0u64 {inner}");
+        let joined = format!("%1.r = %0.i {inner}");
         assert_eq!(width(&joined), None);
     }
 }

@@ -434,7 +434,9 @@ impl<'a> Generator<'a> {
             5 => Expr::Binary(BinOp::Max, few(n), index),
             6 => {
                 let narrow = Expr::Cast(Type::U32, index);
-                Expr::Cast(Type::U64, Box::new(narrow))
+                let start = Expr::Const(Value::U32([0, u32::MAX - 9][n as usize % 2]));
+                let moved = Expr::Binary(BinOp::Add, Box::new(narrow), Box::new(start));
+                Expr::Cast(Type::U64, Box::new(moved))
             }
             _ => *index,
         }
@@ -517,6 +519,11 @@ impl<'a> Generator<'a> {
             Some(_) => self.place(),
             None => self.expr(Type::U64, depth),
         };
+        if self.style.flat.is_some() && self.dice.one_in(8) {
+            // The last indices may be beyond the end.
+            let few = Expr::Const(Value::U64(self.dice.below(3)));
+            return Expr::Binary(BinOp::Add, Box::new(Expr::Local(INDEX)), Box::new(few));
+        }
         if self.dice.one_in(300) {
             return any;
         }
