@@ -125,7 +125,7 @@ impl<'m> Shapes<'m> {
                 self.element(*param).map(drop)
             }
             Stmt::If(condition, yes, no) => {
-                let masked = masked || self.expr(condition, masked)? == Varying;
+                let masked = self.expr(condition, masked)? == Varying || masked;
                 self.block(yes, masked)?;
                 self.block(no, masked)
             }
@@ -380,5 +380,21 @@ mod tests {
         assert_eq!(width(inner), Some(Width::Four));
         let joined = format!("%1.r = %0.i {inner}");
         assert_eq!(width(&joined), None);
+    }
+
+    #[test]
+    fn locals_of_inner_conditions_have_shapes_too() {
+        let text = "section s(x: in f32, y: own f32) {
+            local %0.i: u64
+            local %1.v: f32
+            parallel %0.i {
+                if gt($0.x[%0.i], 1.0f32) {
+                    if { %1.v = $0.x[%0.i] yield gt(%1.v, 0.0f32) } { store $1.y, 1.0f32 }
+                }
+            }
+        }";
+        let module = hotsled_ir::validate(hotsled_ir::parse(text).unwrap()).unwrap();
+        let shapes = Shapes::of(&module).unwrap();
+        assert_eq!(shapes.local(LocalId(1)), Varying);
     }
 }
