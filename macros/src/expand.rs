@@ -3,8 +3,9 @@
 use hotsled_abi::{NOP8, RECORDS_SECTION, SITE_VERSION, SITES_SECTION, TEXT_SECTION};
 use hotsled_ir::{Elem, ParamKind};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::ItemFn;
+use syn::spanned::Spanned;
 
 use crate::infer::Ty;
 use crate::lower::{
@@ -30,9 +31,14 @@ pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> Token
         None => call(section, lowered),
         Some(reduced) => reduce(section, lowered, reduced),
     };
+    let data = section.data.iter().map(|data| {
+        let ty = &data.ty;
+        quote_spanned!(ty.span()=> ::hotsled::__private::data::<#ty>();)
+    });
     quote! {
         #(#attrs)* #vis #sig {
             #check
+            #(#data)*
             #statics
             #code
             #call
@@ -101,6 +107,11 @@ fn before(section: &Section, lowered: &Lowered, value: &TokenStream) -> TokenStr
         let (name, rows, cols) = (&p.name, rows_name(&p.name), cols_name(&p.name));
         quote!(let (#rows, #cols) = (#name.rows(), #name.cols());)
     });
+    let fields = lowered.hidden.iter().filter_map(|hidden| {
+        let (cpu, path) = (hidden.cpu.as_ref()?, &hidden.path);
+        let ty = Ident::new(hidden.ty.name(), Span::mixed_site());
+        Some(quote!(let #cpu: ::core::primitive::#ty = #path;))
+    });
     let prelude = &lowered.prelude;
     quote! {{
         #[allow(unused_variables, unused_mut, unused_assignments, dead_code, unused_parens, clippy::all)]
@@ -108,6 +119,7 @@ fn before(section: &Section, lowered: &Lowered, value: &TokenStream) -> TokenStr
             #(#generics)*
             #(#lens)*
             #(#sizes)*
+            #(#fields)*
             #prelude
             #value
         };
@@ -286,6 +298,17 @@ fn parameters(section: &Section, lowered: &Lowered) -> Vec<(usize, Param)> {
         (section.params.len() + n, param)
     };
     all.extend(sizes.enumerate().map(size));
+    let fields = lowered.hidden.iter().enumerate();
+    all.extend(fields.filter_map(|(n, hidden)| {
+        let name = hidden.cpu.clone()?;
+        let param = Param {
+            cpu: name.clone(),
+            name,
+            kind: Kind::Scalar(hidden.ty),
+            grid: false,
+        };
+        Some((section.params.len() + n, param))
+    }));
     if let Some(reduced) = &lowered.reduced {
         let leaves = Param {
             name: leaves_name(),

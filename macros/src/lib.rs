@@ -4,6 +4,7 @@
 //! drift apart; `expand` wraps them. A function with errors is left as the plain loop it is.
 
 mod checked;
+mod data;
 mod expand;
 mod infer;
 mod lower;
@@ -80,4 +81,19 @@ fn build_function(
     errors.finish()?;
     let lowered = lowered.expect("what is missing has left an error");
     Ok(expand::helper(&item, &lowered))
+}
+
+/// Makes a struct of scalars a parameter of sections, by value or by reference.
+///
+/// Each field that a section uses enters as a scalar; the struct itself never leaves the process.
+#[proc_macro_attribute]
+pub fn device_data(args: TokenStream, item: TokenStream) -> TokenStream {
+    let original: proc_macro2::TokenStream = item.clone().into();
+    match data::build(&args.into(), item.into()) {
+        Ok(tokens) => tokens.into(),
+        Err(errors) => {
+            let errors = errors.into_compile_error();
+            quote!(#original #errors).into()
+        }
+    }
 }

@@ -53,10 +53,17 @@ pub struct Param {
     pub grid: bool,
 }
 
+/// A struct parameter, by value or by reference; each field that is used enters as a scalar.
+pub struct Data {
+    pub name: Ident,
+    pub ty: Type,
+}
+
 /// A function that may become a section.
 pub struct Section {
     pub item: ItemFn,
     pub params: Vec<Param>,
+    pub data: Vec<Data>,
     /// Statements before the loop.
     pub prelude: Vec<Stmt>,
     pub parallel: Parallel,
@@ -124,19 +131,25 @@ pub struct Fold {
 /// Splits the item, naming everything that is not a section's; `None` if too little is left to go on.
 pub fn section(item: ItemFn, errors: &mut Errors) -> Option<Section> {
     check_signature(&item, errors);
-    let params: Vec<_> = item
+    let data: Vec<_> = item.sig.inputs.iter().filter_map(data).collect();
+    let scalars_and_slices = item
         .sig
         .inputs
         .iter()
+        .filter(|arg| data_type(arg).is_none());
+    let params: Vec<_> = scalars_and_slices
         .map(param)
         .chain(item.sig.generics.params.iter().filter_map(generic))
         .map(|param| errors.keep(param))
         .collect();
     let parts = errors.keep(split(&item));
     let params = params.into_iter().collect::<Option<_>>()?;
+    let data = data.into_iter().map(|data| errors.keep(data));
+    let data = data.collect::<Option<_>>()?;
     let (prelude, parallel) = parts?;
     Some(Section {
         params,
+        data,
         prelude,
         parallel,
         item,
@@ -223,7 +236,25 @@ fn plain_function(sig: &syn::Signature, what: &str, errors: &mut Errors) {
     );
 }
 
-fn param(arg: &FnArg) -> Result<Param> {
+/// The struct that a parameter is, or refers to: a path whose last name is none of the language's.
+fn data_type(arg: &FnArg) -> Option<&Type> {
+    let FnArg::Typed(arg) = arg else { return None };
+    let ty = match &*arg.ty {
+        Type::Reference(reference) if reference.mutability.is_none() => &*reference.elem,
+        ty => ty,
+    };
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let struct_like = last.ident.to_string().starts_with(char::is_uppercase);
+    (struct_like && last.arguments.is_none() && atomic(ty).is_none()).then_some(ty)
+}
+
+fn data(arg: &FnArg) -> Option<Result<Data>> {
+    let ty = data_type(arg)?.clone();
+    Some(param_name(arg).map(|name| Data { name, ty }))
+}
+
+fn param_name(arg: &FnArg) -> Result<Ident> {
     let FnArg::Typed(arg) = arg else {
         return Err(Error::new(
             arg.span(),
@@ -242,9 +273,17 @@ fn param(arg: &FnArg) -> Result<Param> {
             "parameters are not assigned in a section; copy it with `let mut`",
         ));
     }
+    Ok(pat.ident.clone())
+}
+
+fn param(arg: &FnArg) -> Result<Param> {
+    let name = param_name(arg)?;
+    let FnArg::Typed(arg) = arg else {
+        unreachable!("it has a name")
+    };
     Ok(Param {
-        name: pat.ident.clone(),
-        cpu: pat.ident.clone(),
+        cpu: name.clone(),
+        name,
         kind: kind(&arg.ty)?,
         grid: grid(&arg.ty).is_some(),
     })
@@ -324,7 +363,8 @@ fn kind(ty: &Type) -> Result<Kind> {
         Some(ty) if !ty.is_storage() => Ok(Kind::Scalar(ty)),
         _ => Err(Error::new(
             ty.span(),
-            "a section's scalar is f32, f64, i32, u32, i64, u64, usize or bool",
+            "a section's parameter is a slice, a grid, f32, f64, i32, u32, i64, u64, usize, bool, or a struct \
+             with `#[hotsled::device_data]`",
         )),
     }
 }

@@ -9,6 +9,7 @@ pub use hotsled_ir::{AccOp, math};
 
 pub use crate::cell::{FLAG_PINNED_CPU, SectionCell};
 
+pub use crate::data::data;
 pub use crate::gather::{Bin, Gathered, gathering_pays, shared_bins};
 pub use crate::grid::{GridView, cells};
 pub use crate::reduce::{Number, fold_leaf, leaves, tree};

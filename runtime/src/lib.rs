@@ -10,6 +10,7 @@ mod cell;
 mod config;
 mod control;
 mod cursor;
+mod data;
 mod device;
 mod dispatch;
 mod engine;
@@ -40,6 +41,7 @@ use std::ops::Range;
 
 pub use config::{Builder, DeviceKind, PlugOptions, Retry};
 pub use control::client;
+pub use data::DeviceData;
 pub use device::State;
 pub use engine::Engine;
 pub use error::{Error, Result, Stalled};
@@ -65,4 +67,4 @@ pub fn parallel(range: Range<usize>) -> Parallel {
     Parallel::new(range)
 }
 
-pub use hotsled_macros::{device_fn, section};
+pub use hotsled_macros::{device_data, device_fn, section};

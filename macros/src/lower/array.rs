@@ -103,16 +103,17 @@ impl Lower<'_> {
     /// The virtual ISA needs the number itself.
     fn array_len(&mut self, len: &Expr) -> Option<u64> {
         let number = match len {
-            Expr::Lit(lit) => match &lit.lit {
-                Lit::Int(int) => int.base10_parse::<u64>().ok(),
+            Expr::Path(path) => match path.path.get_ident().and_then(|n| self.lookup(n)) {
+                Some(Name::Local(id, ..)) => self.numbers.get(&id).copied(),
                 _ => None,
             },
-            _ => None,
+            other => written_number(other),
         };
         if number.is_none_or(|n| n == 0 || n > 2048) {
             self.error(
                 len.span(),
-                "the length of a local array is a number from 1 to 2048, written out",
+                "the length of a local array is a number from 1 to 2048, written out here or in a `const` of \
+                 this function",
             );
         }
         number
@@ -169,5 +170,16 @@ impl Lower<'_> {
             IrStmt::SetElement(array.id, at.ir, Ir::Local(id)),
         ];
         (ir, quote!({ let __value = #cpu; #place = __value; }))
+    }
+}
+
+/// A number that stands in the source.
+pub(super) fn written_number(expr: &Expr) -> Option<u64> {
+    match expr {
+        Expr::Lit(lit) => match &lit.lit {
+            Lit::Int(int) => int.base10_parse().ok(),
+            _ => None,
+        },
+        _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! Constants: those of the number types, and the user's own, which enter as scalars.
 
 use hotsled_ir::{Expr as Ir, ParamId, Value};
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
 
@@ -15,6 +15,8 @@ pub struct Hidden {
     pub path: TokenStream,
     /// Known from where it is used; the compiler holds it against the declaration.
     pub ty: Ty,
+    /// What CPU code calls it where the path does not reach: a field of a parameter.
+    pub cpu: Option<Ident>,
     pub(super) term: Term,
 }
 
@@ -49,30 +51,53 @@ impl Lower<'_> {
     }
 
     fn hidden_constant(&mut self, path: &syn::Path) -> Typed {
-        let name = quote!(#path).to_string().replace(' ', "");
-        let name = name.replace("::", "/");
+        let shown = quote!(#path).to_string().replace(' ', "");
+        self.hidden_scalar(
+            shown.replace("::", "/"),
+            "constant",
+            &shown,
+            (quote!(#path), None),
+            path.span(),
+        )
+    }
+
+    /// A scalar that is packed with the arguments of each call, once for all its uses.
+    pub(super) fn hidden_scalar(
+        &mut self,
+        name: String,
+        what: &str,
+        shown: &str,
+        (path, cpu): (TokenStream, Option<Ident>),
+        span: Span,
+    ) -> Typed {
         let at = match self.hidden.iter().position(|h| h.name == name) {
             Some(at) => at,
             None => {
-                let shown = name.replace('/', "::");
-                let term = self.open_term(
-                    path.span(),
-                    format!("the type of this constant is not known here; say it: `let v: f32 = {shown}`"),
+                let help = format!(
+                    "the type of this {what} is not known here; say it: `let v: f32 = {shown}`"
                 );
+                let term = self.open_term(span, help);
                 self.hidden.push(Hidden {
                     name,
-                    path: quote!(#path),
+                    path,
                     ty: self.ty(term),
+                    cpu,
                     term,
                 });
                 self.hidden.len() - 1
             }
         };
+        let Hidden {
+            path, cpu, term, ..
+        } = &self.hidden[at];
         Typed {
-            term: self.hidden[at].term,
+            term: *term,
             ir: Ir::Scalar(ParamId((self.params.len() + at) as u16)),
-            cpu: quote!((#path)),
-            span: path.span(),
+            cpu: match cpu {
+                Some(cpu) => quote!(#cpu),
+                None => quote!((#path)),
+            },
+            span,
         }
     }
 }

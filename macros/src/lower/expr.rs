@@ -213,7 +213,15 @@ impl Lower<'_> {
                 _ => self.misused(span, name, "is a slice; index it or ask for its `.len()`"),
             },
             Some(Name::Array(..)) => self.misused(span, name, "is an array; index it"),
-            Some(Name::Tuple(..)) => self.misused(span, name, "is a tuple; name a part, `.0`"),
+            Some(Name::Parts(parts, _)) => {
+                let part = &parts[0].label;
+                self.misused(
+                    span,
+                    name,
+                    &format!("is of several parts; name one, `.{part}`"),
+                )
+            }
+            Some(Name::Data) => self.misused(span, name, "is a struct; name a field of it"),
             None if is_constant_name(name) => self.constant_path(path),
             None => {
                 let help = "is not a parameter or local of this section; pass it as a parameter";
@@ -599,7 +607,10 @@ fn unsupported(expr: &Expr) -> (&'static str, &'static str) {
             "tuples inside expressions are",
             "take it apart: `let (a, b) = ..;`",
         ),
-        Expr::Struct(_) => ("structs are", "pass scalars or slices"),
+        Expr::Struct(_) => (
+            "structs inside expressions are",
+            "give it a name with `let` first",
+        ),
         Expr::Range(_) => ("ranges are values", "use them in `for k in start..end`"),
         Expr::Try(_) => (
             "`?` is",

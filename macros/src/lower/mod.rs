@@ -4,6 +4,7 @@ mod accumulate;
 mod array;
 mod call;
 mod constant;
+mod data;
 mod expr;
 mod grid;
 mod library;
@@ -131,10 +132,21 @@ pub struct Names<'a> {
 pub(crate) enum Name {
     Local(LocalId, Term, bool),
     Array(ArrayId, Term, bool),
-    /// Its parts, and whether they may be assigned.
-    Tuple(Vec<(LocalId, Term)>, bool),
+    /// A tuple's or struct's parts, and whether they may be assigned.
+    Parts(Vec<Part>, bool),
     Index,
     Param(usize),
+    /// A struct parameter.
+    Data,
+}
+
+/// A part of a tuple or struct, in a local of its own.
+#[derive(Clone)]
+pub(crate) struct Part {
+    /// Its number, or its field's name.
+    pub label: String,
+    pub id: LocalId,
+    pub term: Term,
 }
 
 /// A type that the rest of the function must decide.
@@ -156,6 +168,8 @@ pub(crate) struct Lower<'a> {
     locals: Vec<(String, Term)>,
     arrays: Vec<(String, Term, u32)>,
     scopes: Vec<Vec<(String, Name)>>,
+    /// Constants of the function whose number is written out.
+    numbers: BTreeMap<LocalId, u64>,
     imports: Vec<Import>,
     hidden: Vec<Hidden>,
     /// The one operation of each accumulator that is used, by its parameter.
@@ -185,6 +199,7 @@ impl<'a> Lower<'a> {
             locals: Vec::new(),
             arrays: Vec::new(),
             scopes: vec![Vec::new()],
+            numbers: BTreeMap::new(),
             imports: Vec::new(),
             hidden: Vec::new(),
             accumulators: BTreeMap::new(),
@@ -207,6 +222,9 @@ impl<'a> Lower<'a> {
         let index = self.new_local(&index_name, Term::Known(Ty::Usize));
         for (n, param) in section.params.iter().enumerate() {
             self.bind(&param.name, Name::Param(n));
+        }
+        for data in &section.data {
+            self.bind(&data.name, Name::Data);
         }
         self.grid_sizes();
         let (mut prelude_ir, prelude) = self.stmts(&section.prelude);
@@ -360,6 +378,16 @@ impl<'a> Lower<'a> {
         });
     }
 
+    /// The value of a struct's field, likewise.
+    pub fn settled_field(&mut self, term: Term, span: Span) {
+        self.open.push(Open {
+            term,
+            span,
+            message: "the field's type is not seen from here; say the number's: `2.0f32`".into(),
+            number: false,
+        });
+    }
+
     pub fn new_local(&mut self, name: &str, term: Term) -> LocalId {
         self.locals.push((name.to_owned(), term));
         LocalId((self.locals.len() - 1) as u16)
@@ -388,7 +416,7 @@ impl<'a> Lower<'a> {
     /// Parameters and the index keep their names.
     pub fn check_fresh(&mut self, name: &Ident) {
         match self.lookup(name) {
-            Some(Name::Param(_)) => self.error(
+            Some(Name::Param(_) | Name::Data) => self.error(
                 name.span(),
                 format!("`{name}` is a parameter; choose another name"),
             ),

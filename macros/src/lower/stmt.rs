@@ -6,6 +6,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{BinOp, Block, Expr, Ident, Item, Local, Pat, PatIdent, Stmt, Type};
 
+use super::array::written_number;
 use super::{Lower, Name, Typed};
 use crate::infer::{Term, Ty};
 use crate::parse::Kind;
@@ -61,6 +62,9 @@ impl Lower<'_> {
         let id = self.new_local(&item.ident.to_string(), value.term);
         self.check_fresh(&item.ident);
         self.bind(&item.ident, Name::Local(id, value.term, false));
+        if let Some(number) = written_number(&item.expr) {
+            self.numbers.insert(id, number);
+        }
         (vec![IrStmt::Set(id, value.ir)], quote!(#item))
     }
 
@@ -97,7 +101,7 @@ impl Lower<'_> {
         if let Some(lowered) = self.let_array(pat, declared, init) {
             return lowered;
         }
-        if let Some(lowered) = self.let_tuple(pat, declared, init) {
+        if let Some(lowered) = self.let_whole(pat, declared, init) {
             return lowered;
         }
         let value = self.value(init);
@@ -114,7 +118,7 @@ impl Lower<'_> {
             None => self.error(
                 ty.span(),
                 "a local of a section is f32, f64, i32, u32, i64, u64, usize or bool, \
-                 or an array or a tuple of them, written out",
+                 or an array, a tuple or a struct of them, written out",
             ),
         }
     }
@@ -148,6 +152,9 @@ impl Lower<'_> {
         match expr {
             Expr::Assign(assign) => match &*assign.left {
                 Expr::Tuple(places) => self.assign_parts(places, &assign.right),
+                Expr::Path(path) if self.names_parts(path) => {
+                    self.assign_whole(path, &assign.right)
+                }
                 place => {
                     let value = self.value(&assign.right);
                     self.assign(place, value)
@@ -228,13 +235,12 @@ impl Lower<'_> {
                 name,
                 "is the loop index and is not assigned; copy it to a `let mut`",
             ),
-            Some(Name::Param(_)) => self.refuse(
+            Some(Name::Param(_) | Name::Data) => self.refuse(
                 name,
                 "is a parameter and is not assigned; copy it to a `let mut`",
             ),
-            Some(Name::Array(..) | Name::Tuple(..)) => {
-                self.refuse(name, "is assigned element by element, or part by part")
-            }
+            Some(Name::Array(..)) => self.refuse(name, "is assigned element by element"),
+            Some(Name::Parts(..)) => self.refuse(name, "is assigned by `=` alone, or part by part"),
             None => self.refuse(name, "is not a local of this section"),
         }
     }

@@ -1,17 +1,15 @@
-//! Tuples: one local for each part.
+//! Tuples and structs: one local for each part.
 
-use hotsled_ir::{Expr as Ir, LocalId, Stmt as IrStmt};
+use hotsled_ir::{Expr as Ir, Stmt as IrStmt};
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Block, Expr, ExprField, Ident, Member, Pat, PatIdent, Stmt, Type};
+use syn::{Block, Expr, ExprField, ExprPath, ExprStruct, Ident, Pat, PatIdent, Stmt, Type};
 
+use super::data::label;
 use super::stmt::Lowered;
-use super::{Lower, Name, Typed};
+use super::{Lower, Name, Part, Typed};
 use crate::infer::{Class, Term};
-
-/// Where the parts of a tuple go.
-type Parts = [(LocalId, Term)];
 
 impl Lower<'_> {
     /// `let (a, mut b) = ..`.
@@ -26,54 +24,83 @@ impl Lower<'_> {
             self.error(pats.span(), "the parts of a tuple pattern are plain names");
             return Lowered::default();
         };
-        let labels: Vec<String> = names.iter().map(|p| p.ident.to_string()).collect();
-        let parts = self.parts(&labels, declared);
-        let (ir, cpu) = self.tuple_into(init, &parts);
-        for (pat, (id, term)) in names.iter().zip(&parts) {
+        let parts = self.tuple_parts(names.len(), declared);
+        let (ir, cpu) = self.parts_into(init, &parts);
+        for (pat, part) in names.iter().zip(&parts) {
             self.check_fresh(&pat.ident);
             let mutable = pat.mutability.is_some();
-            self.bind(&pat.ident, Name::Local(*id, *term, mutable));
+            self.bind(&pat.ident, Name::Local(part.id, part.term, mutable));
         }
         let ty = self.tuple_type(&parts);
         (ir, quote!(let #pats: #ty = #cpu;))
     }
 
-    /// `let t = (..)`; `None` if `init` is no tuple written out and no tuple type is declared.
-    pub(super) fn let_tuple(
+    /// `let t = (..)` or `let t = Name { .. }`; `None` if `init` is of one part and no tuple type is declared.
+    pub(super) fn let_whole(
         &mut self,
         pat: &PatIdent,
         declared: Option<&Type>,
         init: &Expr,
     ) -> Option<Lowered> {
-        let count = match (init, declared) {
-            (Expr::Tuple(tuple), _) => tuple.elems.len(),
-            (_, Some(Type::Tuple(tuple))) => tuple.elems.len(),
-            _ => return None,
+        let labels = match declared {
+            Some(Type::Tuple(tuple)) => numbers(tuple.elems.len()),
+            _ => self.labels(init)?,
         };
-        let name = &pat.ident;
-        let labels: Vec<String> = (0..count).map(|n| format!("{name}-{n}")).collect();
-        let parts = self.parts(&labels, declared);
-        let (ir, cpu) = self.tuple_into(init, &parts);
-        let ty = self.tuple_type(&parts);
-        let mutable = pat.mutability;
+        let tuple = labels.first().is_none_or(|label| label == "0");
+        let parts = match declared {
+            Some(ty) if tuple => self.tuple_parts(labels.len(), Some(ty)),
+            _ => self.parts(labels),
+        };
+        let (ir, cpu) = self.parts_into(init, &parts);
+        let ty = match declared {
+            Some(ty) if !tuple => quote!(: #ty),
+            _ if tuple => {
+                let ty = self.tuple_type(&parts);
+                quote!(: #ty)
+            }
+            _ => TokenStream::new(),
+        };
+        let (name, mutable) = (&pat.ident, pat.mutability);
         self.check_fresh(name);
-        self.bind(name, Name::Tuple(parts, mutable.is_some()));
-        Some((ir, quote!(let #mutable #name: #ty = #cpu;)))
+        self.bind(name, Name::Parts(parts, mutable.is_some()));
+        Some((ir, quote!(let #mutable #name #ty = #cpu;)))
+    }
+
+    /// The labels of what an expression gives, if that is of parts.
+    fn labels(&self, expr: &Expr) -> Option<Vec<String>> {
+        match expr {
+            Expr::Tuple(tuple) => Some(numbers(tuple.elems.len())),
+            Expr::Struct(data) => Some(data.fields.iter().map(|f| label(&f.member)).collect()),
+            Expr::Paren(paren) => self.labels(&paren.expr),
+            Expr::Block(block) => self.block_labels(&block.block),
+            Expr::If(branch) => self.block_labels(&branch.then_branch),
+            Expr::Path(path) => match self.lookup(path.path.get_ident()?)? {
+                Name::Parts(parts, _) => Some(parts.into_iter().map(|p| p.label).collect()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn block_labels(&self, block: &Block) -> Option<Vec<String>> {
+        match block.stmts.last()? {
+            Stmt::Expr(last, None) => self.labels(last),
+            _ => None,
+        }
     }
 
     /// `(a, b) = (b, a)`: all values first, then all assignments.
     pub(super) fn assign_parts(&mut self, places: &syn::ExprTuple, value: &Expr) -> Lowered {
-        let labels = vec!["part".to_owned(); places.elems.len()];
-        let parts = self.parts(&labels, None);
-        let (mut ir, cpu) = self.tuple_into(value, &parts);
+        let parts = self.parts(numbers(places.elems.len()));
+        let (mut ir, cpu) = self.parts_into(value, &parts);
         let names: Vec<Ident> = (0..parts.len())
             .map(|n| Ident::new(&format!("__part_{n}"), proc_macro2::Span::mixed_site()))
             .collect();
         let mut assigns = TokenStream::new();
-        for ((place, (id, term)), name) in places.elems.iter().zip(&parts).zip(&names) {
+        for ((place, part), name) in places.elems.iter().zip(&parts).zip(&names) {
             let value = Typed {
-                term: *term,
-                ir: Ir::Local(*id),
+                term: part.term,
+                ir: Ir::Local(part.id),
                 cpu: quote!(#name),
                 span: place.span(),
             };
@@ -85,17 +112,48 @@ impl Lower<'_> {
         (ir, quote!({ let (#(#names,)*): #ty = #cpu; #assigns }))
     }
 
-    fn parts(&mut self, labels: &[String], declared: Option<&Type>) -> Vec<(LocalId, Term)> {
-        let part = |this: &mut Self, label: &String| {
-            let term = this.infer.literal(Class::Any);
-            (this.new_local(label, term), term)
+    /// Whether a path names a tuple or struct.
+    pub(super) fn names_parts(&self, path: &ExprPath) -> bool {
+        let name = path.path.get_ident();
+        matches!(name.and_then(|n| self.lookup(n)), Some(Name::Parts(..)))
+    }
+
+    /// `t = (..)`: all values first, then all parts.
+    pub(super) fn assign_whole(&mut self, path: &ExprPath, value: &Expr) -> Lowered {
+        let name = path.path.get_ident().expect("it names parts");
+        let Some(Name::Parts(parts, mutable)) = self.lookup(name) else {
+            unreachable!("it names parts")
         };
-        let parts: Vec<_> = labels.iter().map(|label| part(self, label)).collect();
+        if !mutable {
+            let help = format!("declare it with `let mut {name}` to assign it");
+            self.error(name.span(), help);
+        }
+        let new = self.parts(parts.iter().map(|p| p.label.clone()).collect());
+        let (mut ir, cpu) = self.parts_into(value, &new);
+        for (part, new) in parts.iter().zip(&new) {
+            self.own_local(part.id, name.span());
+            self.unify(part.term, new.term, value.span());
+            ir.push(IrStmt::Set(part.id, Ir::Local(new.id)));
+        }
+        (ir, quote!(#name = #cpu;))
+    }
+
+    fn parts(&mut self, labels: Vec<String>) -> Vec<Part> {
+        let part = |label: String| {
+            let term = self.infer.literal(Class::Any);
+            let id = self.new_local(&label, term);
+            Part { label, id, term }
+        };
+        labels.into_iter().map(part).collect()
+    }
+
+    fn tuple_parts(&mut self, count: usize, declared: Option<&Type>) -> Vec<Part> {
+        let parts = self.parts(numbers(count));
         match declared {
             Some(Type::Tuple(tuple)) if tuple.elems.len() == parts.len() => {
-                for (ty, (_, term)) in tuple.elems.iter().zip(&parts) {
+                for (ty, part) in tuple.elems.iter().zip(&parts) {
                     match self.named(ty) {
-                        Some(known) => self.unify(Term::Known(known), *term, ty.span()),
+                        Some(known) => self.unify(Term::Known(known), part.term, ty.span()),
                         None => self.error(ty.span(), "the parts of a tuple are scalars"),
                     }
                 }
@@ -106,32 +164,33 @@ impl Lower<'_> {
         parts
     }
 
-    fn tuple_type(&self, parts: &Parts) -> TokenStream {
-        let types = parts.iter().map(|(_, term)| self.rust_type(*term));
+    fn tuple_type(&self, parts: &[Part]) -> TokenStream {
+        let types = parts.iter().map(|part| self.rust_type(part.term));
         quote!((#(#types,)*))
     }
 
-    /// Evaluates a tuple into its parts; the CPU code is the tuple's value.
-    fn tuple_into(&mut self, expr: &Expr, parts: &Parts) -> Lowered {
+    /// Evaluates a tuple or struct into its parts; the CPU code is its value.
+    fn parts_into(&mut self, expr: &Expr, parts: &[Part]) -> Lowered {
         match expr {
             Expr::Tuple(tuple) if tuple.elems.len() == parts.len() => {
                 let mut ir = Vec::new();
                 let mut cpus = Vec::new();
-                for (elem, (id, term)) in tuple.elems.iter().zip(parts) {
+                for (elem, part) in tuple.elems.iter().zip(parts) {
                     let value = self.value(elem);
-                    self.unify(*term, value.term, value.span);
-                    ir.push(IrStmt::Set(*id, value.ir));
+                    self.unify(part.term, value.term, value.span);
+                    ir.push(IrStmt::Set(part.id, value.ir));
                     cpus.push(value.cpu);
                 }
                 (ir, quote!((#(#cpus,)*)))
             }
-            Expr::Paren(paren) => self.tuple_into(&paren.expr, parts),
+            Expr::Struct(data) => self.struct_into(data, parts),
+            Expr::Paren(paren) => self.parts_into(&paren.expr, parts),
             Expr::Block(block) if block.label.is_none() => self.block_into(&block.block, parts),
             Expr::If(branch) => {
                 let condition = self.condition(&branch.cond);
                 let (yes_ir, yes) = self.block_into(&branch.then_branch, parts);
                 let (no_ir, no) = match &branch.else_branch {
-                    Some((_, other)) => self.tuple_into(other, parts),
+                    Some((_, other)) => self.parts_into(other, parts),
                     None => {
                         self.error(branch.span(), "an `if` used as a value needs an `else`");
                         Lowered::default()
@@ -142,27 +201,66 @@ impl Lower<'_> {
                 (ir, quote!((if #test { #yes } else { #no })))
             }
             Expr::Path(path) => match path.path.get_ident().and_then(|n| self.lookup(n)) {
-                Some(Name::Tuple(from, _)) if from.len() == parts.len() => {
+                Some(Name::Parts(from, _)) if same_labels(&from, parts) => {
                     let mut ir = Vec::new();
-                    for ((from, source), (to, term)) in from.iter().zip(parts) {
-                        self.unify(*term, *source, expr.span());
-                        ir.push(IrStmt::Set(*to, Ir::Local(*from)));
+                    for part in parts {
+                        let from = from.iter().find(|p| p.label == part.label);
+                        let from = from.expect("the labels are the same");
+                        self.unify(part.term, from.term, expr.span());
+                        ir.push(IrStmt::Set(part.id, Ir::Local(from.id)));
                     }
                     (ir, quote!(#path))
                 }
-                _ => self.no_tuple(expr, parts.len()),
+                _ => self.no_parts(expr, parts),
             },
-            _ => self.no_tuple(expr, parts.len()),
+            _ => self.no_parts(expr, parts),
         }
     }
 
-    fn no_tuple(&mut self, expr: &Expr, count: usize) -> Lowered {
-        let help = format!("a tuple of {count} parts stands here, written out: `(a, b)`");
+    /// `Name { a, b: value }`, every field written out.
+    fn struct_into(&mut self, data: &ExprStruct, parts: &[Part]) -> Lowered {
+        if let Some(rest) = &data.rest {
+            let help = "write every field out; `..` is not in the section language";
+            self.error(rest.span(), help);
+        }
+        let labels: Vec<String> = data.fields.iter().map(|f| label(&f.member)).collect();
+        let given = |part: &Part| labels.contains(&part.label);
+        if labels.len() != parts.len() || !parts.iter().all(given) {
+            return self.no_parts(data, parts);
+        }
+        let (mut ir, mut cpus) = (Vec::new(), Vec::new());
+        for (field, label) in data.fields.iter().zip(&labels) {
+            let part = parts.iter().find(|p| p.label == *label);
+            let part = part.expect("every field is given");
+            let value = self.value(&field.expr);
+            self.unify(part.term, value.term, value.span);
+            self.settled_field(part.term, value.span);
+            ir.push(IrStmt::Set(part.id, value.ir));
+            let (member, cpu) = (&field.member, value.cpu);
+            cpus.push(quote!(#member: #cpu));
+        }
+        let path = &data.path;
+        (ir, quote!((#path { #(#cpus),* })))
+    }
+
+    fn no_parts(&mut self, expr: &impl Spanned, parts: &[Part]) -> Lowered {
+        let labels: Vec<&str> = parts.iter().map(|p| p.label.as_str()).collect();
+        let help = if labels.first().is_none_or(|label| *label == "0") {
+            format!(
+                "a tuple of {} parts stands here, written out: `(a, b)`",
+                parts.len()
+            )
+        } else {
+            format!(
+                "a struct with the fields {} stands here, written out",
+                labels.join(", ")
+            )
+        };
         self.error(expr.span(), help);
         Lowered::default()
     }
 
-    fn block_into(&mut self, block: &Block, parts: &Parts) -> Lowered {
+    fn block_into(&mut self, block: &Block, parts: &[Part]) -> Lowered {
         let Some((Stmt::Expr(last, None), before)) = block.stmts.split_last() else {
             self.error(
                 block.span(),
@@ -172,28 +270,29 @@ impl Lower<'_> {
         };
         self.scoped(|this| {
             let (mut ir, before) = this.stmts(before);
-            let (more, last) = this.tuple_into(last, parts);
+            let (more, last) = this.parts_into(last, parts);
             ir.extend(more);
             (ir, quote!({ #before #last }))
         })
     }
 
-    /// The part that `t.0` names: its local, type, and whether it may be assigned.
-    pub(super) fn part(&mut self, field: &ExprField) -> Option<(LocalId, Term, bool)> {
+    /// The part that `t.0` or `t.x` names, and whether it may be assigned.
+    fn part(&mut self, field: &ExprField) -> Option<(Part, bool)> {
         let name = match &*field.base {
             Expr::Path(path) => path.path.get_ident(),
             _ => None,
         };
-        match (name.and_then(|n| self.lookup(n)), &field.member) {
-            (Some(Name::Tuple(parts, mutable)), Member::Unnamed(n)) => {
-                let part = parts.get(n.index as usize).copied();
+        let label = label(&field.member);
+        match name.and_then(|n| self.lookup(n)) {
+            Some(Name::Parts(parts, mutable)) => {
+                let part = parts.into_iter().find(|part| part.label == label);
                 if part.is_none() {
-                    self.error(field.span(), "the tuple has fewer parts");
+                    self.error(field.span(), format!("it has no part `{label}`"));
                 }
-                part.map(|(id, term)| (id, term, mutable))
+                part.map(|part| (part, mutable))
             }
             _ => {
-                let help = "fields are not in the section language but those of tuples, `t.0`; pass scalars or slices";
+                let help = "fields are those of tuples, of structs made by `let`, and of struct parameters";
                 self.error(field.span(), help);
                 None
             }
@@ -201,11 +300,14 @@ impl Lower<'_> {
     }
 
     pub(super) fn part_value(&mut self, field: &ExprField) -> Typed {
+        if let Some(data) = self.data_name(&field.base) {
+            return self.data_field(data, field);
+        }
         let span = field.span();
         match self.part(field) {
-            Some((id, term, _)) => Typed {
-                term,
-                ir: Ir::Local(id),
+            Some((part, _)) => Typed {
+                term: part.term,
+                ir: Ir::Local(part.id),
                 cpu: quote!(#field),
                 span,
             },
@@ -214,20 +316,35 @@ impl Lower<'_> {
     }
 
     pub(super) fn set_part(&mut self, field: &ExprField, value: Typed) -> Lowered {
-        let Some((id, term, mutable)) = self.part(field) else {
+        if let Some(data) = self.data_name(&field.base) {
+            let help = format!(
+                "`{data}` is a parameter and is not assigned; copy the field to a `let mut`"
+            );
+            self.error(field.span(), help);
+            return Lowered::default();
+        }
+        let Some((part, mutable)) = self.part(field) else {
             return Lowered::default();
         };
         if !mutable {
             self.error(
                 field.span(),
-                "declare the tuple with `let mut` to assign its parts",
+                "declare it with `let mut` to assign its parts",
             );
         }
-        self.own_local(id, field.span());
-        self.unify(term, value.term, value.span);
+        self.own_local(part.id, field.span());
+        self.unify(part.term, value.term, value.span);
         let cpu = value.cpu;
-        (vec![IrStmt::Set(id, value.ir)], quote!(#field = #cpu;))
+        (vec![IrStmt::Set(part.id, value.ir)], quote!(#field = #cpu;))
     }
+}
+
+fn numbers(count: usize) -> Vec<String> {
+    (0..count).map(|n| n.to_string()).collect()
+}
+
+fn same_labels(a: &[Part], b: &[Part]) -> bool {
+    a.len() == b.len() && b.iter().all(|b| a.iter().any(|a| a.label == b.label))
 }
 
 /// A pattern that is one name.

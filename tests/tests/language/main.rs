@@ -3,6 +3,7 @@
 mod accumulate;
 mod agree;
 mod control;
+mod data;
 mod grids;
 mod math;
 mod numbers;

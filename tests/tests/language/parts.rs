@@ -32,6 +32,25 @@ fn local_arrays() {
 }
 
 #[hotsled::section]
+fn named_lengths(x: &[i32], y: &mut [i32]) {
+    for i in parallel(0..y.len()) {
+        const TAPS: usize = 5;
+        let mut sums: [i32; TAPS] = [0; TAPS];
+        for k in 0..TAPS {
+            sums[k] += x[(i + k) % x.len()] * k as i32;
+        }
+        y[i] = sums[TAPS - 1] - sums[1] + sums.len() as i32;
+    }
+}
+
+#[test]
+fn lengths_may_be_constants_of_the_function() {
+    let x: Vec<i32> = (0..20).map(|i| i * 3 - 7).collect();
+    let mut y = vec![0i32; 33];
+    agree!(named_lengths(; x; y));
+}
+
+#[hotsled::section]
 fn beyond_array(k: usize, y: &mut [f32]) {
     for i in parallel(0..y.len()) {
         let a = [1.0f32, 2.0];
