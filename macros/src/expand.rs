@@ -209,11 +209,14 @@ fn statics(section: &Section, lowered: &Lowered, options: &Options) -> TokenStre
     let imports = lowered.imports.len() as u16;
     let own = hotsled_ir::encode_unlinked(&lowered.module, imports);
     let module = linked(&own, &lowered.imports);
-    let flags = if options.pinned {
-        quote!(::hotsled::__private::FLAG_PINNED_CPU)
-    } else {
-        quote!(0)
-    };
+    let flags = [
+        (options.pinned, quote!(FLAG_PINNED_CPU)),
+        (options.exact, quote!(FLAG_EXACT)),
+        (options.fast, quote!(FLAG_FAST)),
+    ];
+    let flags = flags.into_iter().filter(|(given, _)| *given);
+    let flags = flags.map(|(_, flag)| quote!(| ::hotsled::__private::#flag));
+    let flags = quote!(0 #(#flags)*);
     quote! {
         const __MODULE: &[::core::primitive::u8] = #module;
         const __PATH: &::core::primitive::str = ::core::concat!(::core::module_path!(), "::", #name);

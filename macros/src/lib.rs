@@ -16,7 +16,8 @@ use syn::spanned::Spanned;
 
 /// Makes the `for i in parallel(a..b)` loop of a function a section.
 ///
-/// `#[section(cpu)]` never offers it to a device. `docs/section-language.md` has the language; whatever
+/// `#[section(cpu)]` never offers it to a device, `exact` not to one that accepts inexact operations; with `fast` the
+/// CPU calls std's math functions. `docs/section-language.md` has the language; whatever
 /// is outside it is a compile error that says what to write instead.
 #[proc_macro_attribute]
 pub fn section(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -40,9 +41,10 @@ fn build(
         checked::rewrite(&mut item);
         parse::section(item, &mut errors)
     });
-    let lowered = section
-        .as_ref()
-        .and_then(|section| errors.keep(lower::section(section)));
+    let lowered = section.as_ref().and_then(|section| {
+        let fast = options.as_ref().is_some_and(|options| options.fast);
+        errors.keep(lower::section(section, fast))
+    });
     errors.finish()?;
     let (Some(options), Some(section), Some(lowered)) = (options, section, lowered) else {
         unreachable!("what is missing has left an error")

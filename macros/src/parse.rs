@@ -2,8 +2,10 @@
 
 use hotsled_ir::Elem;
 use proc_macro2::{Span, TokenStream};
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Block, Error, Expr, FnArg, Ident, ItemFn, Label, Pat, Result, Stmt, Type};
+use syn::{Block, Error, Expr, FnArg, Ident, ItemFn, Label, Pat, Result, Stmt, Token, Type};
 
 use crate::infer::Ty;
 
@@ -12,21 +14,33 @@ use crate::infer::Ty;
 pub struct Options {
     /// `cpu`: never offered to a device.
     pub pinned: bool,
+    /// `exact`: never offered to a device that accepts operations that are not exact.
+    pub exact: bool,
+    /// `fast`: CPU code calls std's math functions.
+    pub fast: bool,
 }
 
 /// Reads `#[section(..)]`'s arguments.
 pub fn options(args: TokenStream) -> Result<Options> {
-    if args.is_empty() {
-        return Ok(Options::default());
+    let words = Punctuated::<Ident, Token![,]>::parse_terminated.parse2(args)?;
+    let mut options = Options::default();
+    for word in &words {
+        match word.to_string().as_str() {
+            "cpu" => options.pinned = true,
+            "exact" => options.exact = true,
+            "fast" => options.fast = true,
+            _ => {
+                let help = "unknown argument; there are `cpu` (never offer this section to a device), `exact` \
+                            (not to a device whose operations are not exact) and `fast` (std's math functions)";
+                return Err(Error::new(word.span(), help));
+            }
+        }
+        if options.exact && options.fast {
+            let help = "`exact` and `fast` exclude each other; leave one out";
+            return Err(Error::new(word.span(), help));
+        }
     }
-    let word: Ident = syn::parse2(args)?;
-    if word == "cpu" {
-        return Ok(Options { pinned: true });
-    }
-    Err(Error::new(
-        word.span(),
-        "unknown argument; `cpu` (never offer this section to a device) is the only one",
-    ))
+    Ok(options)
 }
 
 /// What a parameter is, and its element or value type.

@@ -7,7 +7,7 @@ pub use hotsled_abi::{ArgBlock, ArgSlot, assemble, concat, concat_len, record_le
 use hotsled_abi::{EngineTable, SiteId};
 pub use hotsled_ir::{AccOp, math};
 
-pub use crate::cell::{FLAG_PINNED_CPU, SectionCell};
+pub use crate::cell::{FLAG_EXACT, FLAG_FAST, FLAG_PINNED_CPU, SectionCell};
 
 pub use crate::data::data;
 pub use crate::gather::{Bin, Gathered, gathering_pays, shared_bins};

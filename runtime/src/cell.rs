@@ -12,6 +12,10 @@ use crate::worth::Experience;
 
 /// The section is never offered to a device (`#[section(cpu)]`).
 pub const FLAG_PINNED_CPU: u32 = 1;
+/// Never offered to a device that accepts inexact operations (`#[section(exact)]`).
+pub const FLAG_EXACT: u32 = 1 << 1;
+/// CPU code may differ from devices in the last bits of math functions (`#[section(fast)]`).
+pub const FLAG_FAST: u32 = 1 << 2;
 
 /// Time a grain should take: long enough that taking it costs nothing, short enough that a plug or
 /// an unplug takes effect soon.
@@ -131,6 +135,14 @@ impl SectionCell {
 
     pub(crate) fn is_pinned(&self) -> bool {
         self.flags() & FLAG_PINNED_CPU != 0
+    }
+
+    pub(crate) fn is_exact(&self) -> bool {
+        self.flags() & FLAG_EXACT != 0
+    }
+
+    pub(crate) fn is_fast(&self) -> bool {
+        self.flags() & FLAG_FAST != 0
     }
 
     pub(crate) fn pin(&self) {

@@ -107,6 +107,7 @@ fn hosts_that_connect_and_misbehave_are_refused() {
     let info = DeviceInfo {
         name: "x".into(),
         kind: "x".into(),
+        bounded: false,
         simulated: true,
         memory: 1 << 20,
         bandwidth: 0,

@@ -138,6 +138,7 @@ fn messages() -> Vec<(&'static str, Message)> {
     let info = DeviceInfo {
         name: "left".to_owned(),
         kind: "simulated".to_owned(),
+        bounded: false,
         simulated: true,
         memory: 1 << 30,
         bandwidth: 8 << 30,

@@ -6,7 +6,7 @@
 use crate::LinkError;
 
 /// Version both ends must speak; the first field of the first message.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
 /// Longest valid packet.
 pub(crate) const MAX_PACKET: usize = 128 << 10;
 
@@ -23,6 +23,8 @@ pub struct DeviceInfo {
     pub kind: String,
     /// Whether its figures are simulated.
     pub simulated: bool,
+    /// Whether it accepts operations that are not exact on it.
+    pub bounded: bool,
     /// Memory in bytes.
     pub memory: u64,
     /// Modelled or measured link bandwidth in bytes per second; 0 if unknown.
@@ -63,6 +65,7 @@ impl Message {
                 bytes(&mut out, info.name.as_bytes());
                 bytes(&mut out, info.kind.as_bytes());
                 out.push(u8::from(info.simulated));
+                out.push(u8::from(info.bounded));
                 let figures = [info.memory, info.bandwidth, info.latency_ns];
                 out.extend(figures.into_iter().flat_map(u64::to_le_bytes));
             }
@@ -172,6 +175,7 @@ impl<'a> Input<'a> {
             name: self.text()?,
             kind: self.text()?,
             simulated: self.number::<1>()? != 0,
+            bounded: self.number::<1>()? != 0,
             memory: self.number::<8>()?,
             bandwidth: self.number::<8>()?,
             latency_ns: self.number::<8>()?,
@@ -185,11 +189,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn message() -> impl Strategy<Value = Message> {
-        let info = (".{0,20}", ".{0,20}", any::<bool>(), any::<[u64; 3]>()).prop_map(
-            |(name, kind, simulated, n)| DeviceInfo {
+        let info = (".{0,20}", ".{0,20}", any::<[bool; 2]>(), any::<[u64; 3]>()).prop_map(
+            |(name, kind, [simulated, bounded], n)| DeviceInfo {
                 name,
                 kind,
                 simulated,
+                bounded,
                 memory: n[0],
                 bandwidth: n[1],
                 latency_ns: n[2],

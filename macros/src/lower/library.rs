@@ -245,6 +245,7 @@ pub fn lower(item: &ItemFn, of: Ty) -> syn::Result<LoweredFunction> {
     let names = Names {
         types: &types,
         library: true,
+        fast: false,
     };
     lower_function(item, names)
 }

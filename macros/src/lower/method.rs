@@ -328,7 +328,10 @@ impl Lower<'_> {
                 self.library_method(&item, cpu, a, args, span)
             }
             How::Function => {
-                let cpu = self.math(&a, name, &args, span);
+                let cpu = match self.names.fast {
+                    true => self.std_method(&a, name, &args, span),
+                    false => self.math(&a, name, &args, span),
+                };
                 let full = format!("{name}_{}", self.float_type(&a).name());
                 let item = library::function(&full).expect("a function for each such method");
                 self.library_method(&item, cpu, a, args, span)

@@ -71,13 +71,17 @@ pub(crate) struct Typed {
     pub span: Span,
 }
 
-/// Lowers a section.
+/// Lowers a section, whose CPU code may use std's math functions.
 ///
 /// # Errors
 /// All errors of the function at once.
-pub fn section(section: &Section) -> Result<Lowered> {
+pub fn section(section: &Section, fast: bool) -> Result<Lowered> {
+    let names = Names {
+        fast,
+        ..Names::default()
+    };
     let lowered = twice(|infer| {
-        let mut lower = Lower::new(&section.params, Names::default(), infer);
+        let mut lower = Lower::new(&section.params, names, infer);
         let lowered = lower.section(section);
         (lowered, lower.infer, lower.errors)
     })?;
@@ -125,6 +129,8 @@ pub struct Names<'a> {
     pub types: &'a [(&'a str, Ty)],
     /// Calls lead into the library of the language, not to the user's helpers.
     pub library: bool,
+    /// CPU code calls std's math functions instead of the language's own.
+    pub fast: bool,
 }
 
 /// What a name stands for.

@@ -117,11 +117,19 @@ impl Presence {
 
     /// The module of a section with the same virtual ISA, as an object has that was loaded before.
     fn lowered_before(&self, section: &Section) -> Option<ModuleId> {
-        let same = section::all().filter(|s| s.bytes == section.bytes);
+        let flags = section.cell.flags();
+        let same = section::all().filter(|s| s.bytes == section.bytes && s.cell.flags() == flags);
         same.into_iter().find_map(|s| self.modules.get(s.site))
     }
 
     fn lower_one(&mut self, section: &Section, limits: &Limits) -> Result<Option<ModuleId>> {
+        if section.cell.is_exact() && self.client.info().bounded {
+            let reason =
+                "the section demands exact operations, and the device accepts others (`--bounded`)";
+            self.refusals
+                .push((section.path.clone(), reason.to_owned()));
+            return Ok(None);
+        }
         let lowered = self
             .client
             .lower(section.site.0, &section.bytes, limits.lower);

@@ -55,3 +55,22 @@ macro_rules! functions {
 }
 functions!(functions_f32, f32_functions, f32);
 functions!(functions_f64, f64_functions, f64);
+
+#[hotsled::section(fast)]
+fn fast(x: &[f64], y: &mut [f64], z: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        y[i] = x[i].exp() + x[i].tanh();
+        z[i] = (x[i] as f32).sin();
+    }
+}
+
+#[test]
+fn fast_functions_are_stds_on_the_cpu() {
+    let x: Vec<f64> = (0..300).map(|i| f64::from(i) * 0.07 - 9.0).collect();
+    let (mut y, mut z) = (vec![0.0; 300], vec![0.0; 300]);
+    fast(&x, &mut y, &mut z);
+    for ((x, y), z) in x.iter().zip(&y).zip(&z) {
+        assert_eq!(*y, x.exp() + x.tanh());
+        assert_eq!(*z, (*x as f32).sin());
+    }
+}

@@ -56,6 +56,7 @@ pub fn device(name: &str, model: Model) -> io::Result<Device> {
         name: name.to_owned(),
         kind: "simulated accelerator".to_owned(),
         simulated: true,
+        bounded: false,
         memory: model.memory,
         bandwidth: model.bandwidth,
         latency_ns: model.latency.as_nanos() as u64,

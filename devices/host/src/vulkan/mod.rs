@@ -92,6 +92,7 @@ pub fn device(name: &str, options: &Options) -> Result<Device, VulkanError> {
         name: name.to_owned(),
         kind: format!("{} (Vulkan, {})", described.name, described.kind),
         simulated: false,
+        bounded: options.bounded,
         memory: capacity,
         bandwidth: 0,
         latency_ns: 0,
