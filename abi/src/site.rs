@@ -59,21 +59,34 @@ impl SiteRow {
 
     /// Where the sled of the row at address `row` starts.
     pub const fn sled_at(&self, row: u64) -> SiteAddr {
-        SiteAddr::new((row + 4).wrapping_add_signed(self.sled as i64))
+        SiteAddr::new(row.wrapping_add(4).wrapping_add_signed(self.sled as i64))
     }
 
     /// Where the CPU body of the row at address `row` starts.
     pub const fn body_at(&self, row: u64) -> TargetAddr {
-        TargetAddr::new((row + 8).wrapping_add_signed(self.body as i64))
+        TargetAddr::new(row.wrapping_add(8).wrapping_add_signed(self.body as i64))
     }
 
     /// Where the record of the row at address `row` starts.
     pub const fn record_at(&self, row: u64) -> u64 {
-        (row + 12).wrapping_add_signed(self.record as i64)
+        row.wrapping_add(12).wrapping_add_signed(self.record as i64)
     }
 
     /// Where the state cell of the row at address `row` starts.
     pub const fn cell_at(&self, row: u64) -> u64 {
-        (row + 20).wrapping_add_signed(self.cell as i64)
+        row.wrapping_add(20).wrapping_add_signed(self.cell as i64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_at_the_last_addresses_wrap() {
+        let row = SiteRow::from_bytes(&[0; SITE_ROW_LEN]);
+        let at = u64::MAX - 1;
+        assert_eq!((row.sled_at(at).get(), row.body_at(at).get()), (2, 6));
+        assert_eq!((row.record_at(at), row.cell_at(at)), (10, 18));
     }
 }
