@@ -81,6 +81,17 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "hotsled-bench-wgpu",
+        "benches/wgpu",
+        &[
+            "hotsled",
+            "hotsled-cli",
+            "hotsled-device",
+            "hotsled-ir",
+            "hotsled-link",
+        ],
+    ),
+    (
         "torture",
         "torture",
         &["hotsled", "hotsled-abi", "hotsled-patcher", "hotsled-sys"],
@@ -130,6 +141,13 @@ fn every_member_has_its_arrows() {
             "{member} has no line in ARROWS"
         );
     }
+}
+
+#[test]
+fn only_its_benchmark_builds_wgpu() {
+    let builds = |folder: &str| manifest(folder)["dependencies"].get("wgpu").is_some();
+    let with: Vec<_> = ARROWS.iter().filter(|a| builds(a.1)).map(|a| a.0).collect();
+    assert_eq!(with, ["hotsled-bench-wgpu"]);
 }
 
 #[test]
