@@ -74,6 +74,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
             "hotsled-cli",
             "hotsled-device",
             "hotsled-ir",
+            "hotsled-link",
             "kernels",
             "hotsled-patcher",
             "hotsled-trampolines",
