@@ -25,11 +25,20 @@ type Test = Option<Ir>;
 impl Lower<'_> {
     /// `match` as a statement.
     pub(super) fn match_stmt(&mut self, found: &ExprMatch) -> Lowered {
+        self.match_arms(found, |this, body| this.effect(body))
+    }
+
+    /// `match` whose arms are statements, or evaluate into places that they know.
+    pub(super) fn match_arms(
+        &mut self,
+        found: &ExprMatch,
+        mut lower: impl FnMut(&mut Self, &Expr) -> Lowered,
+    ) -> Lowered {
         let subject = self.subject(&found.expr);
         let mut arms = Vec::new();
         for arm in &found.arms {
             let (test, head) = self.arm(&subject, arm);
-            let (ir, cpu) = self.scoped(|this| this.effect(&arm.body));
+            let (ir, cpu) = self.scoped(|this| lower(this, &arm.body));
             arms.push((test, ir, quote!(#head { #cpu })));
         }
         let cpus: Vec<_> = arms.iter().map(|(_, _, cpu)| cpu.clone()).collect();

@@ -74,6 +74,7 @@ impl Lower<'_> {
             Expr::Paren(paren) => self.labels(&paren.expr),
             Expr::Block(block) => self.block_labels(&block.block),
             Expr::If(branch) => self.block_labels(&branch.then_branch),
+            Expr::Match(found) => self.labels(&found.arms.first()?.body),
             Expr::Path(path) => match self.lookup(path.path.get_ident()?)? {
                 Name::Parts(parts, _) => Some(parts.into_iter().map(|p| p.label).collect()),
                 _ => None,
@@ -199,6 +200,10 @@ impl Lower<'_> {
                 let test = condition.cpu;
                 let ir = vec![IrStmt::If(condition.ir, yes_ir, no_ir)];
                 (ir, quote!((if #test { #yes } else { #no })))
+            }
+            Expr::Match(found) => {
+                let (ir, cpu) = self.match_arms(found, |this, body| this.parts_into(body, parts));
+                (ir, quote!((#cpu)))
             }
             Expr::Path(path) => match path.path.get_ident().and_then(|n| self.lookup(n)) {
                 Some(Name::Parts(from, _)) if same_labels(&from, parts) => {

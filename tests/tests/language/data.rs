@@ -96,7 +96,16 @@ fn made_here(turns: u32, a: &[f32], out: &mut [f32], count: &mut [u32]) {
                 }
             };
             at = next;
-            at.y += 1.0;
+            let (up, more) = match at.hits {
+                0 => (0.5f32, 1),
+                1 | 2 if at.x > 0.0 => {
+                    let half = at.x * 0.5;
+                    (half, 2)
+                }
+                _ => (1.0, 3),
+            };
+            at.y += up;
+            at.hits += more / 3;
         }
         let copy: Point = at;
         out[i] = copy.x + 10.0 * copy.y;
