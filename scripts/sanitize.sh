@@ -10,13 +10,13 @@ target=x86_64-unknown-linux-gnu
 under() { # under SANITIZER: std is built with it, too, or it would not see std's locks
     echo "== $1 sanitizer"
     RUSTFLAGS="-Zsanitizer=$1" CARGO_TARGET_DIR="target/sanitize-$1" \
-        cargo +nightly test -Zbuild-std --target "$target" -p hotsled-test-expansion
+        cargo +nightly test -Zbuild-std --target "$target" --lib -p hotsled-test-expansion
 }
 
 miri() {
     echo "== Miri"
     # The engine needs Linux itself; without it sections run on worker threads all the same.
-    MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test -p hotsled-test-expansion
+    MIRIFLAGS="-Zmiri-disable-isolation" cargo +nightly miri test --lib -p hotsled-test-expansion
 }
 
 rustup component list --toolchain nightly --installed | grep -q rust-src ||
