@@ -11,7 +11,7 @@ use hotsled_ir::{
     ArrayId, CmpOp, Elem, Expr, LocalId, Module, ParamId, ParamKind, Stmt, Type, Valid,
 };
 
-use super::shape::{self, Shapes};
+use super::group::{self, Shapes};
 
 /// What a parameter became: two words of the argument block.
 #[derive(Clone, Copy)]
@@ -388,7 +388,7 @@ impl<'a, 'f> Body<'a, 'f> {
     }
 
     fn ty(&self, e: &Expr) -> Type {
-        shape::ty(self.module, e)
+        group::ty(self.module, e)
     }
 
     pub(super) fn expr(&mut self, e: &Expr) -> Ssa {

@@ -8,8 +8,6 @@ mod lower;
 mod memory;
 mod pace;
 mod scalar;
-mod shape;
-mod vector;
 
 use std::io;
 use std::sync::{Arc, RwLock};

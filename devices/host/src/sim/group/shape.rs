@@ -6,7 +6,7 @@ use hotsled_ir::{BinOp, Expr, LocalId, Module, ParamId, ParamKind, Stmt, Type, V
 
 /// What a value is over a group of neighbouring indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(in crate::sim) enum Shape {
     /// One value for all of them.
     Uniform,
     /// An integer that grows by one from index to index, wrapping.
@@ -19,7 +19,7 @@ use Shape::{Linear, Uniform, Varying};
 
 /// Width of what varies: 128 bits hold a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Width {
+pub(in crate::sim) enum Width {
     /// Four indices, of 32-bit values.
     Four,
     /// Two indices, of 64-bit values.
@@ -28,7 +28,7 @@ pub(super) enum Width {
 
 impl Width {
     /// Indices in a group.
-    pub(super) const fn lanes(self) -> u8 {
+    pub(in crate::sim) const fn lanes(self) -> u8 {
         match self {
             Self::Four => 4,
             Self::Two => 2,
@@ -36,7 +36,7 @@ impl Width {
     }
 
     /// Whether a value of this type may vary.
-    pub(super) const fn fits(self, ty: Type) -> bool {
+    pub(in crate::sim) const fn fits(self, ty: Type) -> bool {
         match ty {
             Type::Bool => true,
             Type::I32 | Type::U32 | Type::F32 => matches!(self, Self::Four),
@@ -47,7 +47,7 @@ impl Width {
 
 /// A body that can run by groups.
 #[derive(Clone, Debug)]
-pub(super) struct Shapes<'m> {
+pub(in crate::sim) struct Shapes<'m> {
     module: &'m Module,
     width: Width,
     /// None: nothing assigned it yet.
@@ -61,7 +61,7 @@ pub(super) struct Shapes<'m> {
 
 impl<'m> Shapes<'m> {
     /// The shapes of a module's locals; `None` where its indices have to run one by one.
-    pub(super) fn of(module: &'m Module) -> Option<Self> {
+    pub(in crate::sim) fn of(module: &'m Module) -> Option<Self> {
         [Width::Four, Width::Two]
             .into_iter()
             .find_map(|width| Self::with(module, width))
@@ -83,26 +83,26 @@ impl<'m> Shapes<'m> {
         Some(this)
     }
 
-    pub(super) fn width(&self) -> Width {
+    pub(in crate::sim) fn width(&self) -> Width {
         self.width
     }
 
     /// What the prelude assigned, and is not assigned here, is uniform.
-    pub(super) fn local(&self, id: LocalId) -> Shape {
+    pub(in crate::sim) fn local(&self, id: LocalId) -> Shape {
         self.locals[usize::from(id.0)].unwrap_or(Uniform)
     }
 
     /// Whether one statement alone assigns it: those of a group that do not run this do not read it either.
-    pub(super) fn is_set_once(&self, id: LocalId) -> bool {
+    pub(in crate::sim) fn is_set_once(&self, id: LocalId) -> bool {
         self.sets[usize::from(id.0)] == 1
     }
 
-    pub(super) fn stores_to(&self, param: ParamId) -> bool {
+    pub(in crate::sim) fn stores_to(&self, param: ParamId) -> bool {
         self.stored[usize::from(param.0)]
     }
 
     /// Of an expression of the body.
-    pub(super) fn shape(&self, e: &Expr) -> Shape {
+    pub(in crate::sim) fn shape(&self, e: &Expr) -> Shape {
         let mut known = self.clone(); // nothing in it will change any more
         known.expr(e, false).expect("the whole body has shapes")
     }
@@ -245,7 +245,13 @@ impl<'m> Shapes<'m> {
 
     /// The shape of `a op b` by those of both. Quotients keep, and remainders and extremes count along, for a
     /// while only: the plan works out how long.
-    pub(super) fn binary(&self, op: BinOp, a: &Expr, shapes: (Shape, Shape), b: &Expr) -> Shape {
+    pub(in crate::sim) fn binary(
+        &self,
+        op: BinOp,
+        a: &Expr,
+        shapes: (Shape, Shape),
+        b: &Expr,
+    ) -> Shape {
         let rows = !self.ty(a).is_signed() && !is_few(b);
         match (op, shapes.0, shapes.1) {
             (_, Uniform, Uniform) => Uniform,
@@ -260,7 +266,7 @@ impl<'m> Shapes<'m> {
         }
     }
 
-    pub(super) fn ty(&self, e: &Expr) -> Type {
+    pub(in crate::sim) fn ty(&self, e: &Expr) -> Type {
         ty(self.module, e)
     }
 }
@@ -280,7 +286,7 @@ fn sets(module: &Module) -> Vec<u32> {
 }
 
 /// A value's type.
-pub(super) fn ty(module: &Module, e: &Expr) -> Type {
+pub(in crate::sim) fn ty(module: &Module, e: &Expr) -> Type {
     let elem = |param: &ParamId| {
         let kind = module.params[usize::from(param.0)].kind;
         kind.elem().expect("validated: only slices are indexed")
