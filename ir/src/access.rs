@@ -83,16 +83,20 @@ impl Visit for Loads {
 fn offset(expr: &Expr, index: LocalId) -> Reach {
     let window = |before, after| Reach::Window { before, after };
     let is_index = |e: &Expr| *e == Expr::Local(index);
+    // A larger one may be a negative number: the sum wraps, to before the index.
+    let is_near = |k: u64| k <= u64::from(u32::MAX);
     match expr {
         e if is_index(e) => window(0, 0),
         Expr::Binary(op, a, b) => match (op, &**a, &**b) {
             (BinOp::Add, i, Expr::Const(Value::U64(k)))
             | (BinOp::Add, Expr::Const(Value::U64(k)), i)
-                if is_index(i) =>
+                if is_index(i) && is_near(*k) =>
             {
                 window(0, *k)
             }
-            (BinOp::Sub, i, Expr::Const(Value::U64(k))) if is_index(i) => window(*k, 0),
+            (BinOp::Sub, i, Expr::Const(Value::U64(k))) if is_index(i) && is_near(*k) => {
+                window(*k, 0)
+            }
             _ => Reach::Whole,
         },
         _ => Reach::Whole,
@@ -192,6 +196,17 @@ mod tests {
                 own
             ]
         );
+    }
+
+    #[test]
+    fn a_constant_that_may_wrap_reaches_the_whole_slice() {
+        for (op, k) in [(BinOp::Add, u64::MAX), (BinOp::Sub, 1 << 63)] {
+            let index = Box::new(Expr::Local(LocalId(0)));
+            let at = Expr::Binary(op, index, Box::new(Expr::Const(Value::U64(k))));
+            let store = Stmt::Store(ParamId(1), load(0, at));
+            let module = validate(module(vec![store])).unwrap();
+            assert_eq!(access(&module)[0], Access::Input(Reach::Whole));
+        }
     }
 
     #[test]

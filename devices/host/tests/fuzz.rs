@@ -92,6 +92,47 @@ fn runs_end_where_decisions_turn() {
     }
 }
 
+/// What a group must not take for granted: faults and stores that only some reach, or that nothing reaches.
+#[test]
+fn groups_leave_faults_and_ends_to_single_indices() {
+    let (ones, minus, mixed) = (
+        [1.0f32; 40],
+        [-1.0; 40],
+        std::array::from_fn(|i| i as f32 - 9.0),
+    );
+    let cases = [
+        (5, ones, 40, "if gt($1.x[%0.i], 0.0f32) { if gt($0.n, 3u64) { fault } store $2.y, 1.0f32 }"),
+        (5, minus, 40, "if gt($1.x[%0.i], 0.0f32) { if gt($0.n, 3u64) { fault } store $2.y, 1.0f32 }"),
+        (1 << 40, minus, 40, "if gt($1.x[%0.i], 0.0f32) {
+            if ge(add(%0.i, $0.n), len($1.x)) { fault } else { store $2.y, $1.x[add(%0.i, $0.n)] } }"),
+        (0, ones, 0, "if gt($0.n, 3u64) { store $2.y, 1.0f32 }"),
+        (9, ones, 7, "if lt(%0.i, len($2.y)) { store $2.y, 1.0f32 }"),
+        (0, mixed, 40, "store $2.y, choose(to_bool(gt($1.x[%0.i], 0.0f32)), 1.0f32, 3.5f32)"),
+        (0, ones, 40, "%1.v = $1.x[%0.i] loop { %1.v = mul(%1.v, 2.0f32) if gt(%1.v, 1000.0f32) { fault } }
+            store $2.y, %1.v"),
+        (0, mixed, 40, "if gt($1.x[%0.i], 9.0f32) { fault } store $2.y, $1.x[%0.i]"),
+    ];
+    for (n, x, len, body) in cases {
+        let text = format!(
+            "section s(n: u64, x: in f32, y: own f32) {{
+                local %0.i: u64
+                local %1.v: f32
+                parallel %0.i {{ {body} }}
+            }}"
+        );
+        let module = validate(parse(&text).unwrap()).unwrap();
+        let form = sim::clif(&module).unwrap();
+        assert!(form.contains("x4"), "{text}");
+        let x = x.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let args = [
+            Arg::Scalar(Value::U64(n)),
+            Arg::Slice(x),
+            Arg::Slice(vec![7; 4 * len]),
+        ];
+        agree(&text, &mut simulated(), &module, &args, 0..40);
+    }
+}
+
 /// One device for all: opening one takes longer than a case.
 #[cfg(feature = "vulkan")]
 #[test]
@@ -130,9 +171,23 @@ fn cases(least: u64, mut case: impl FnMut(u64)) {
 fn case(seed: u64, style: Style, device: &mut Device) {
     let mut dice = Dice::new(seed);
     let module = generate::module(&mut dice, style);
-    let args = generate::arguments(&module, &mut dice);
+    let mut args = generate::arguments(&module, &mut dice);
+    if style.flat.is_some() {
+        shorten(&module, &mut args, &mut dice);
+    }
     let (base, end) = (dice.below(4), LEN - dice.below(3));
     agree(&format!("seed {seed}"), device, &module, &args, base..end);
+}
+
+/// Leaves some own slices shorter than the range.
+fn shorten(module: &Module, args: &mut [Arg], dice: &mut Dice) {
+    for (param, arg) in module.params.iter().zip(args) {
+        if let (ParamKind::Own(elem), Arg::Slice(bytes)) = (param.kind, arg)
+            && dice.below(6) == 0
+        {
+            bytes.truncate((dice.below(LEN) * elem.size()) as usize);
+        }
+    }
 }
 
 /// Runs a module on the interpreter and on a device.

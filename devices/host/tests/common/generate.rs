@@ -103,7 +103,11 @@ pub fn module(dice: &mut Dice, style: Style) -> Valid {
             continue;
         }
         let value = make.expr(make.elem(own).value_type(), 4);
-        body.push(Stmt::Store(own, value));
+        let store = Stmt::Store(own, value);
+        body.push(match make.style.flat {
+            Some(_) if !make.dice.one_in(8) => make.within(own, store),
+            _ => store,
+        });
     }
     let module = Module {
         prelude,
@@ -305,6 +309,13 @@ impl<'a> Generator<'a> {
         (0..count).map(|_| self.stmt(depth)).collect()
     }
 
+    /// A store where the slice has an element, which may be shorter than the range.
+    fn within(&self, own: ParamId, store: Stmt) -> Stmt {
+        let index = Box::new(Expr::Local(INDEX));
+        let below = Expr::Compare(CmpOp::Lt, index, Box::new(Expr::Len(own)));
+        Stmt::If(below, vec![store], vec![])
+    }
+
     /// Whether values of a type may differ from index to index here.
     fn may_differ(&self, ty: Type) -> bool {
         self.style.flat.is_none_or(|types| types.contains(&ty))
@@ -352,7 +363,13 @@ impl<'a> Generator<'a> {
     }
 
     fn flat_stmt(&mut self, depth: u32) -> Stmt {
-        match self.dice.below(6) {
+        match self.dice.below(7) {
+            3 => {
+                let rare = Expr::Const(Value::U64(self.dice.below(4 * LEN)));
+                let rare = Expr::Compare(CmpOp::Eq, Box::new(self.place()), Box::new(rare));
+                let rare = Expr::And(self.boxed(Type::Bool, 2), Box::new(rare));
+                Stmt::If(rare, vec![Stmt::Fault], vec![])
+            }
             0 if depth > 0 => {
                 let condition = self.expr(Type::Bool, 3);
                 self.conditions += 1;
@@ -650,6 +667,9 @@ impl<'a> Generator<'a> {
     }
 
     fn logical(&mut self, depth: u32) -> Expr {
+        if self.dice.one_in(8) {
+            return Expr::Cast(Type::Bool, self.boxed(Type::Bool, depth));
+        }
         let mut ty = self.dice.pick(&NUMBERS);
         while !self.may_differ(ty) && ty != Type::U64 {
             ty = self.dice.pick(&NUMBERS);

@@ -323,6 +323,9 @@ impl Group<'_, '_, '_, '_> {
     }
 
     fn cast_varying(&mut self, from: Type, to: Type, a: Ssa) -> Ssa {
+        if from == to {
+            return a;
+        }
         if from == Type::Bool {
             let integers = self.integers();
             let one = self.body.builder.ins().iconst(integers.lane_type(), 1);

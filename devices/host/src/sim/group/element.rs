@@ -27,7 +27,7 @@ impl Group<'_, '_, '_, '_> {
 
     /// A run of elements, widened as loads are.
     pub(super) fn load_run(&mut self, elem: Elem, address: Ssa) -> Ssa {
-        let flags = MemFlagsData::trusted();
+        let flags = MemFlagsData::new().with_notrap(); // a run starts at any element
         let ins = self.body.builder.ins();
         match elem {
             Elem::U8 | Elem::I8 => {
@@ -108,7 +108,7 @@ impl Group<'_, '_, '_, '_> {
             }
             _ => value,
         };
-        let flags = MemFlagsData::trusted();
+        let flags = MemFlagsData::new().with_notrap(); // a run starts at any element
         self.body.builder.ins().store(flags, value, address, 0);
     }
 

@@ -8,9 +8,9 @@ mod value;
 
 use std::collections::HashMap;
 
-use cranelift_codegen::ir::{self, InstBuilder, Value as Ssa};
+use cranelift_codegen::ir::{self, InstBuilder, StackSlot, Value as Ssa, types};
 use cranelift_frontend::Variable;
-use hotsled_ir::{Expr, LocalId, ParamId, Stmt, Type};
+use hotsled_ir::{CmpOp, Expr, LocalId, ParamId, Stmt, Type};
 
 use super::body::Body;
 use shape::Shape;
@@ -27,8 +27,20 @@ pub(super) enum Pass {
 }
 
 /// What the plan has remembered of an expression outside of inner loops: its value at the run's first index;
-/// of a load of a run of elements, the address.
-pub(super) type Planned = HashMap<*const Expr, (Shape, Variable)>;
+/// of a load of a run of elements, the address. It waits in memory: a variable of each would live through
+/// every block.
+struct Remembered {
+    of: *const Expr,
+    shape: Shape,
+    ty: ir::Type,
+    slot: StackSlot,
+}
+
+/// What a group makes use of.
+type Planned = HashMap<*const Expr, (Shape, Ssa)>;
+
+/// Turns of inner loops that a plan takes at most.
+const TURNS: i64 = 1 << 22;
 
 /// Emits the body for a whole group.
 pub(super) struct Group<'s, 'b, 'a, 'f> {
@@ -37,6 +49,9 @@ pub(super) struct Group<'s, 'b, 'a, 'f> {
     pub(super) pass: Pass,
     /// Of the plan: for how many indices all checks hold.
     count: Variable,
+    /// Of the plan: turns of loops that it may still take.
+    turns: Variable,
+    remembered: Vec<Remembered>,
     planned: Planned,
     /// Of a group: how far it is from the run's first index.
     along: Option<Ssa>,
@@ -54,7 +69,10 @@ pub(super) struct Group<'s, 'b, 'a, 'f> {
 impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
     fn new(body: &'b mut Body<'a, 'f>, shapes: &'s Shapes<'s>, count: Variable) -> Self {
         let module = body.module;
+        let turns = body.builder.declare_var(types::I64);
         Self {
+            turns,
+            remembered: Vec::new(),
             locals: vec![None; module.locals.len()],
             stores: vec![None; module.params.len()],
             pass: Pass::Plan,
@@ -74,10 +92,18 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
         self.body.builder.declare_var(vector)
     }
 
-    fn plan(mut self) -> Planned {
+    fn plan(mut self) -> Vec<Remembered> {
         let module = self.body.module;
+        let turns = self.body.builder.ins().iconst(types::I64, TURNS);
+        self.body.builder.def_var(self.turns, turns);
+        for n in 0..module.params.len() {
+            let param = ParamId(n as u16);
+            if self.shapes.stores_to(param) {
+                self.own_address(param); // a group reads and writes all of them, whatever its conditions
+            }
+        }
         self.stmts(&module.body);
-        self.planned
+        self.remembered
     }
 
     fn run(mut self, planned: Planned, along: Ssa) {
@@ -174,12 +200,25 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
     }
 
     fn in_loop(&mut self, to_break: ir::Block, to_continue: ir::Block, body: &[Stmt]) {
+        self.turn();
         let again = u32::from(!runs_once(body));
         self.body.loops.push((to_break, to_continue));
         self.loops += again;
         self.stmts(body);
         self.loops -= again;
         self.body.loops.pop();
+    }
+
+    /// Of the plan: gives up a loop that does not end, which one of a group would leave by a fault.
+    fn turn(&mut self) {
+        if self.plans() {
+            let left = self.body.builder.use_var(self.turns);
+            let none = self.body.builder.ins().iconst(types::I64, 0);
+            let some = self.body.compare(CmpOp::Ne, Type::U64, left, none);
+            self.body.check(some);
+            let less = self.body.builder.ins().iadd_imm_s(left, -1);
+            self.body.builder.def_var(self.turns, less);
+        }
     }
 
     fn counted(&mut self, var: LocalId, start: &Expr, end: &Expr, body: &[Stmt]) {
@@ -254,7 +293,8 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
 
     fn if_stmt(&mut self, condition: &Expr, yes: &[Stmt], no: &[Stmt]) {
         let condition = self.expr(condition);
-        if let (Uniform(_), Pass::Group) = (condition, self.pass) {
+        // What only some run, the plan has not made sure of.
+        if let (Uniform(_), Pass::Group, false) = (condition, self.pass, self.masked) {
             match (yes, no) {
                 (side, [Stmt::Fault]) | ([Stmt::Fault], side) => return self.stmts(side), // the plan went there too
                 _ => {}

@@ -27,7 +27,7 @@ impl Body<'_, '_> {
         let fault = std::mem::replace(&mut self.fault, failed);
         let left = self.builder.ins().isub(end, at);
         self.builder.def_var(count, left);
-        let planned = Group::new(self, shapes, count).plan();
+        let remembered = Group::new(self, shapes, count).plan();
         let indices = self.builder.use_var(count);
         let ins = self.builder.ins();
         let enough = ins.icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, indices, lanes);
@@ -37,6 +37,11 @@ impl Body<'_, '_> {
         let whole = self.builder.ins().band_imm_s(indices, -lanes);
         let last = self.builder.ins().iadd(at, whole);
         self.builder.def_var(start, at);
+        let planned = remembered.iter().map(|r| {
+            let value = self.builder.ins().stack_load(types::I64, r.ty, r.slot, 0);
+            (r.of, (r.shape, value))
+        });
+        let planned = planned.collect();
         self.jump(group);
         self.switch(group);
         let (at, first) = (self.builder.use_var(index), self.builder.use_var(start));

@@ -2,13 +2,13 @@
 
 use std::ptr;
 
-use cranelift_codegen::ir::{InstBuilder, Value as Ssa};
+use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value as Ssa, types};
 use hotsled_ir::walk::{self, Visit};
 use hotsled_ir::{BinOp, Expr, LocalId, ParamId, Type, Value};
 
 use super::super::body::clif;
 use super::shape::Shape;
-use super::{Group, Pass};
+use super::{Group, Pass, Remembered};
 
 /// A value by its shape.
 #[derive(Clone, Copy)]
@@ -76,14 +76,20 @@ impl Group<'_, '_, '_, '_> {
 
     fn remember(&mut self, e: &Expr, value: Wide) {
         let ty = self.body.builder.func.dfg.value_type(value.single());
-        let variable = self.body.builder.declare_var(ty);
-        self.body.builder.def_var(variable, value.single());
-        self.planned.insert(e, (value.shape(), variable));
+        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, ty.bytes(), 3);
+        let slot = self.body.builder.create_sized_stack_slot(data);
+        let ins = self.body.builder.ins();
+        ins.stack_store(types::I64, value.single(), slot, 0);
+        self.remembered.push(Remembered {
+            of: e,
+            shape: value.shape(),
+            ty,
+            slot,
+        });
     }
 
     fn recall(&mut self, e: &Expr) -> Option<Wide> {
-        let (shape, variable) = *self.planned.get(&ptr::from_ref(e))?;
-        let value = self.body.builder.use_var(variable);
+        let (shape, value) = *self.planned.get(&ptr::from_ref(e))?;
         Some(match (shape, self.along) {
             (Shape::Linear, Some(along)) => {
                 let along = self.body.cast(Type::U64, self.shapes.ty(e), along);
@@ -160,8 +166,7 @@ impl Group<'_, '_, '_, '_> {
     fn load(&mut self, e: &Expr, param: ParamId, at: &Expr) -> Wide {
         let elem = self.body.elem(param);
         let known = (!self.plans() && self.loops == 0).then(|| self.planned.get(&ptr::from_ref(e)));
-        if let Some(&(shape, variable)) = known.flatten() {
-            let value = self.body.builder.use_var(variable);
+        if let Some(&(shape, value)) = known.flatten() {
             return match (shape, self.along) {
                 (Shape::Linear, Some(along)) => {
                     let address = self.body.offset(elem, value, along);
