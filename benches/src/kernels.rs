@@ -178,11 +178,10 @@ pub fn run() -> Vec<Row> {
         let mut sides = Sides::new(&module, section.body, indices.clone(), given);
         let (device, rustc) = sides.least();
         assert!(sides.agree(), "{path}: the device's results differ");
-        let form = sim::clif(&module).expect("it was lowered");
         Row::Kernels(row::Kernels {
             section: path.trim_start_matches("::").to_owned(),
             elements: indices.end - indices.start,
-            grouped: form.contains("x4") || form.contains("x2"),
+            grouped: sim::lanes(&module) > 1,
             device_s: device.as_secs_f64(),
             rustc_s: rustc.as_secs_f64(),
             ratio: rustc.as_secs_f64() / device.as_secs_f64(),

@@ -291,27 +291,19 @@ fn parameters(section: &Section, lowered: &Lowered) -> Vec<(usize, Param)> {
     let mut all: Vec<_> = section.params.iter().map(own).enumerate().collect();
     let grids = section.params.iter().filter(|p| p.grid);
     let sizes = grids.flat_map(|p| [rows_name(&p.name), cols_name(&p.name)]);
-    let size = |(n, name): (usize, Ident)| {
+    let scalar = |n, name: Ident, ty| {
         let param = Param {
-            name: name.clone(),
-            cpu: name,
-            kind: Kind::Scalar(Ty::Usize),
+            cpu: name.clone(),
+            name,
+            kind: Kind::Scalar(ty),
             grid: false,
         };
         (section.params.len() + n, param)
     };
-    all.extend(sizes.enumerate().map(size));
+    let sizes = sizes.enumerate();
+    all.extend(sizes.map(|(n, name)| scalar(n, name, Ty::Usize)));
     let fields = lowered.hidden.iter().enumerate();
-    all.extend(fields.filter_map(|(n, hidden)| {
-        let name = hidden.cpu.clone()?;
-        let param = Param {
-            cpu: name.clone(),
-            name,
-            kind: Kind::Scalar(hidden.ty),
-            grid: false,
-        };
-        Some((section.params.len() + n, param))
-    }));
+    all.extend(fields.filter_map(|(n, h)| Some(scalar(n, h.cpu.clone()?, h.ty))));
     if let Some(reduced) = &lowered.reduced {
         let leaves = Param {
             name: leaves_name(),

@@ -90,6 +90,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
             "hotsled-device",
             "hotsled-ir",
             "hotsled-link",
+            "kernels",
         ],
     ),
     (

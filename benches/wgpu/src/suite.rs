@@ -1,4 +1,5 @@
-//! The kernels, each as a section, in WGSL and as a plain loop.
+//! The kernels, each in WGSL and as a plain loop. Their sections are those of the crate `kernels`, but for `gemm`, which is
+//! tiled there.
 
 mod gemm;
 mod jacobi_2d;

@@ -328,10 +328,7 @@ impl Lower<'_> {
                 self.library_method(&item, cpu, a, args, span)
             }
             How::Function => {
-                let cpu = match self.names.fast {
-                    true => self.std_method(&a, name, &args, span),
-                    false => self.math(&a, name, &args, span),
-                };
+                let cpu = self.math_function(&a, name, &args, span);
                 let full = format!("{name}_{}", self.float_type(&a).name());
                 let item = library::function(&full).expect("a function for each such method");
                 self.library_method(&item, cpu, a, args, span)
@@ -365,6 +362,14 @@ impl Lower<'_> {
         let (ty, method) = (self.rust_type(a.term), Ident::new(name, span));
         let all = std::iter::once(a).chain(args).map(|typed| &typed.cpu);
         quote_spanned!(span=> <#ty>::#method(#(#all),*))
+    }
+
+    /// A math function: the language's own, or std's in a fast section.
+    fn math_function(&self, a: &Typed, name: &str, args: &[Typed], span: Span) -> TokenStream {
+        match self.names.fast {
+            true => self.std_method(a, name, args, span),
+            false => self.math(a, name, args, span),
+        }
     }
 
     /// A function of `hotsled_ir::math`.

@@ -1,9 +1,5 @@
 //! Steps until `z * z + c` leaves the circle of radius 2, in `f64`. Its size counts pixels of a side.
 
-use std::hint::black_box;
-
-use hotsled::parallel;
-
 use super::Entry;
 use crate::data::Data;
 use crate::problem::{Arg, GROUP, Problem};
@@ -20,24 +16,6 @@ const LEFT: f64 = -2.0;
 const TOP: f64 = -1.25;
 /// Both sides of the square that is looked at.
 const SIDE: f64 = 2.5;
-
-#[hotsled::section]
-fn mandelbrot(n: usize, left: f64, top: f64, pixel: f64, limit: u32, steps: &mut [u32]) {
-    for i in parallel(0..steps.len()) {
-        let cx = left + ((i % n) as f64 + 0.5) * pixel;
-        let cy = top + ((i / n) as f64 + 0.5) * pixel;
-        let mut x = 0.0;
-        let mut y = 0.0;
-        let mut k = 0u32;
-        while k < limit && x * x + y * y <= 4.0 {
-            let next = x * x - y * y + cx;
-            y = 2.0 * x * y + cy;
-            x = next;
-            k += 1;
-        }
-        steps[i] = k;
-    }
-}
 
 const WGSL: &str = "
 struct View { left: f64, top: f64, pixel: f64, n: u32, limit: u32 }
@@ -76,7 +54,6 @@ fn plain(cx: f64, cy: f64) -> u32 {
 }
 
 fn problem(n: usize) -> Problem {
-    black_box(mandelbrot as fn(usize, f64, f64, f64, u32, &mut [u32]));
     let pixel = SIDE / n as f64;
     let at = |from: f64, i: usize| from + (i as f64 + 0.5) * pixel;
     let steps = (0..n * n).map(|i| plain(at(LEFT, i % n), at(TOP, i / n)));
@@ -84,7 +61,7 @@ fn problem(n: usize) -> Problem {
     let words = [n as u32, STEPS];
     Problem {
         kernel: ENTRY.name,
-        section: concat!(module_path!(), "::mandelbrot"),
+        section: "kernels::suite::mandelbrot::mandelbrot",
         indices: 0..(n * n) as u64,
         args: vec![
             Arg::Scalar(n as u64),

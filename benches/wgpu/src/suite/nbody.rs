@@ -1,9 +1,6 @@
 //! Gravity of all bodies on all bodies, in `f64`. Its size counts bodies.
 
 use std::f64::consts::TAU;
-use std::hint::black_box;
-
-use hotsled::parallel;
 
 use super::Entry;
 use crate::data::Data;
@@ -15,25 +12,6 @@ pub const ENTRY: Entry = Entry {
     small: 300,
     problem,
 };
-
-#[hotsled::section]
-fn nbody(mass: f64, x: &[f64], y: &[f64], ax: &mut [f64], ay: &mut [f64]) {
-    for i in parallel(0..ax.len()) {
-        let (x0, y0) = (x[i], y[i]);
-        let (mut sum_x, mut sum_y) = (0.0, 0.0);
-        for j in 0..x.len() {
-            let (dx, dy) = (x[j] - x0, y[j] - y0);
-            let square = dx * dx + dy * dy;
-            if square > 0.0 {
-                let pull = mass / (square * square.sqrt());
-                sum_x += pull * dx;
-                sum_y += pull * dy;
-            }
-        }
-        ax[i] = sum_x;
-        ay[i] = sum_y;
-    }
-}
 
 const WGSL: &str = "
 @group(0) @binding(0) var<uniform> mass: f64;
@@ -83,7 +61,6 @@ fn plain(mass: f64, body: (f64, f64), x: &[f64], y: &[f64]) -> (f64, f64) {
 }
 
 fn problem(n: usize) -> Problem {
-    black_box(nbody as fn(f64, &[f64], &[f64], &mut [f64], &mut [f64]));
     let angle = |i: usize| TAU * i as f64 / n as f64;
     let mass = 1.0 / n as f64;
     let x: Vec<_> = (0..n).map(|i| angle(i).cos()).collect();
@@ -95,7 +72,7 @@ fn problem(n: usize) -> Problem {
     let (ax, ay): (Vec<_>, Vec<_>) = bodies.unzip();
     Problem {
         kernel: ENTRY.name,
-        section: concat!(module_path!(), "::nbody"),
+        section: "kernels::suite::nbody::nbody",
         indices: 0..n as u64,
         args: vec![
             Arg::Scalar(mass.to_bits()),

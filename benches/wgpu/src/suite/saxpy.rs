@@ -1,9 +1,5 @@
 //! `y = a * x + y` of `f32`. Its size counts elements.
 
-use std::hint::black_box;
-
-use hotsled::parallel;
-
 use super::Entry;
 use crate::data::Data;
 use crate::problem::{Arg, GROUP, Problem};
@@ -17,13 +13,6 @@ pub const ENTRY: Entry = Entry {
 };
 
 const A: f32 = 3.0;
-
-#[hotsled::section]
-fn saxpy(a: f32, x: &[f32], y: &mut [f32]) {
-    for i in parallel(0..y.len()) {
-        y[i] = a * x[i] + y[i];
-    }
-}
 
 const WGSL: &str = "
 @group(0) @binding(0) var<uniform> a: f32;
@@ -44,13 +33,12 @@ fn plain(x: &[f32], y: &[f32]) -> Vec<f32> {
 }
 
 fn problem(n: usize) -> Problem {
-    black_box(saxpy as fn(f32, &[f32], &mut [f32]));
     let x: Vec<_> = (0..n).map(|i| (i % 1000) as f32 / 7.0).collect();
     let y: Vec<_> = (0..n).map(|i| (i % 7) as f32 / 3.0).collect();
     let wanted = vec![Data::F32(plain(&x, &y))];
     Problem {
         kernel: ENTRY.name,
-        section: concat!(module_path!(), "::saxpy"),
+        section: "kernels::suite::saxpy::saxpy",
         indices: 0..n as u64,
         args: vec![
             Arg::Scalar(A.to_bits().into()),

@@ -9,6 +9,7 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use hotsled_ir::Valid;
 
 use super::body::Body;
+use super::group::Shapes;
 
 /// Compiles a module to position-independent machine code without relocations.
 ///
@@ -22,6 +23,11 @@ pub(crate) fn compile(module: &Valid) -> Result<Vec<u8>, String> {
             Err("the code would call library functions that this device does not have".into())
         }
     })
+}
+
+/// How many neighbouring indices run at once; 1 where they run one by one.
+pub fn lanes(module: &Valid) -> u8 {
+    Shapes::of(module).map_or(1, |shapes| shapes.width().lanes())
 }
 
 /// The module in Cranelift's own form.

@@ -22,7 +22,7 @@ use code::Code;
 use memory::Memory;
 use pace::Pace;
 
-pub use lower::{assembly, clif};
+pub use lower::{assembly, clif, lanes};
 
 /// What is modelled.
 #[derive(Debug, Clone, Copy)]

@@ -377,12 +377,12 @@ impl<'a> Generator<'a> {
                 self.conditions -= 1;
                 Stmt::If(condition, yes, no)
             }
-            1 if depth > 0 && self.conditions == 0 && self.held == [INDEX] => {
-                let var = LocalId(self.first_local(Type::U64, true));
+            1 if depth > 0 && self.conditions == 0 => {
+                let var = self.new_local(Type::U64);
                 let turns = Expr::Const(Value::U64(self.dice.below(4)));
-                self.held.push(var);
                 let start = self.place();
                 let end = Expr::Binary(BinOp::Add, Box::new(start.clone()), Box::new(turns));
+                self.held.push(var);
                 let body = self.block(depth - 1);
                 self.held.pop();
                 Stmt::For {
@@ -408,15 +408,20 @@ impl<'a> Generator<'a> {
         }
     }
 
+    /// A local that nothing else assigns.
+    fn new_local(&mut self, ty: Type) -> LocalId {
+        let name = "fresh".into();
+        self.module.locals.push(Local { name, ty });
+        LocalId(self.module.locals.len() as u16 - 1)
+    }
+
     /// Statements around a local of their own, as a `let` makes it.
     fn fresh(&mut self, depth: u32) -> Vec<Stmt> {
         let ty = match self.dice.one_in(3) {
             true => Type::U64,
             false => self.some_type(),
         };
-        let fresh = LocalId(self.module.locals.len() as u16);
-        let name = "fresh".into();
-        self.module.locals.push(Local { name, ty });
+        let fresh = self.new_local(ty);
         let first = Stmt::Set(fresh, self.expr(ty, 3));
         let inner = self.block(depth);
         let out = self.first_local(self.some_type_of(ty), true) + 1;
@@ -439,14 +444,15 @@ impl<'a> Generator<'a> {
         let index = match self.dice.below(5) {
             0 => Expr::Local(LocalId(self.first_local(Type::U64, false))),
             1 => Expr::Const(Value::U64(self.dice.below(LEN))),
-            _ => Expr::Local(INDEX),
+            _ => Expr::Local(*self.held.last().expect("the index at least")),
         };
         let (index, n) = (Box::new(index), self.dice.below(LEN));
         match self.dice.below(8) {
             0 => Expr::Binary(BinOp::Add, index, few(n)),
             1 => Expr::Binary(BinOp::Sub, index, few(n / 4)),
-            2 => Expr::Binary(BinOp::Div, index, few(n + 1)),
-            3 => Expr::Binary(BinOp::Rem, index, few(n + 1)),
+            // Shorter rows run index by index.
+            2 => Expr::Binary(BinOp::Div, index, few(16 + n / 4)),
+            3 => Expr::Binary(BinOp::Rem, index, few(16 + n / 4)),
             4 => Expr::Binary(BinOp::Min, index, few(n)),
             5 => Expr::Binary(BinOp::Max, few(n), index),
             6 => {
@@ -460,10 +466,7 @@ impl<'a> Generator<'a> {
     }
 
     fn set(&mut self, ty: Type) -> Stmt {
-        let local = match self.style.flat {
-            Some(_) => LocalId(self.first_local(ty, true) + 1), // the first may be a loop's
-            None => self.own_local(ty),
-        };
+        let local = self.own_local(ty);
         if self.held.contains(&local) {
             return Stmt::Fill(self.own_array(ty), self.constant(ty));
         }
