@@ -16,7 +16,7 @@ use hotsled_sys::page::{self, PAGE, PageLen};
 
 use crate::error::AliasError;
 use crate::plan::Home;
-use crate::sites::{self, Site, Sites, Word};
+use crate::sites::{self, Sites, Word};
 
 /// Runs of pages with sleds that have less than this between them become one alias: a mapping costs the
 /// kernel more than a page, and a process may not have very many.
@@ -144,24 +144,21 @@ impl Aliases {
 pub(crate) struct Writable(&'static Alias);
 
 impl Writable {
-    fn cell(&self, address: SiteAddr) -> &AtomicU64 {
-        let offset = address.get() - self.0.text;
-        assert!(offset < self.0.len.bytes() as u64, "a site of this alias");
-        // SAFETY: within the view, as just checked.
-        let at = unsafe { self.0.view.start().add(offset as usize) };
-        // SAFETY: sleds are 8-byte aligned, the view is never unmapped, and reached only like this.
-        unsafe { AtomicU64::from_ptr(at.cast()) }
-    }
-
-    pub(crate) fn load(&self, address: SiteAddr) -> Word {
-        self.cell(address).load(Ordering::SeqCst).to_le_bytes()
+    /// Where a byte of the text lies in the view.
+    pub(crate) fn at(&self, address: u64) -> u64 {
+        let offset = address - self.0.text;
+        assert!(offset < self.0.len.bytes() as u64, "text of this alias");
+        self.0.view.start() as u64 + offset
     }
 
     /// Puts `new` where `old` is, in one atomic step; what was there.
-    pub(crate) fn exchange(&self, address: SiteAddr, old: Word, new: Word) -> Word {
+    pub(crate) fn exchange(&self, address: u64, old: Word, new: Word) -> Word {
+        let at = self.at(address) as *mut u64;
+        // SAFETY: within the view, aligned as sleds are, never unmapped, and written only like this.
+        let cell = unsafe { AtomicU64::from_ptr(at) };
         let [old, new] = [old, new].map(u64::from_le_bytes);
         let (done, not) = (Ordering::SeqCst, Ordering::SeqCst);
-        match self.cell(address).compare_exchange(old, new, done, not) {
+        match cell.compare_exchange(old, new, done, not) {
             Ok(was) | Err(was) => was.to_le_bytes(),
         }
     }
@@ -287,8 +284,7 @@ fn same_but_for_sleds(start: u64, text: &[u64], file: &[u64]) -> Result<(), Alia
 }
 
 fn is_switched(address: u64, word: u64) -> bool {
-    let holds = |site: &Site| Some(site.word(site.want()?));
-    sites::find(address).and_then(holds) == Some(word.to_le_bytes())
+    sites::find(address).is_some_and(|(site, want)| site.word(want) == word.to_le_bytes())
 }
 
 /// In a child that fork(3) has made: text becomes the file's own again, private and idle.

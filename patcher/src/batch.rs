@@ -1,20 +1,22 @@
 //! The sites of a session that are still part of it.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use hotsled_abi::SiteId;
 
-use crate::Refusal;
+use crate::edits::{Edit, State};
 use crate::image::Image;
-use crate::plan::{Edit, Plan, Span, State};
+use crate::plan::{Plan, Span};
 use crate::sites::Word;
+use crate::{Refusal, Want};
 
 /// A plan under way: sites that hold what they should not are struck out, the others go on.
 #[derive(Debug)]
 pub(crate) struct Batch<'p> {
     pub plan: &'p Plan,
     alive: Vec<bool>,
-    /// What spans of private pages are known to hold, by their number; empty ones for the others.
+    /// What spans are known to hold, by their number.
     pub images: Vec<Image>,
     pub refused: Vec<Refusal>,
     /// Time spent on comparing alone.
@@ -29,12 +31,24 @@ pub(crate) struct Spare {
     images: Vec<Image>,
 }
 
+impl Spare {
+    /// For a session over other spans.
+    pub(crate) fn clear(&mut self) {
+        self.images.iter_mut().for_each(Image::clear);
+    }
+
+    /// For a session that takes back what the last one did.
+    pub(crate) fn turn(&mut self) {
+        self.images.iter_mut().for_each(Image::turn);
+    }
+}
+
 impl<'p> Batch<'p> {
     pub(crate) fn new(plan: &'p Plan) -> Self {
         Self::with(plan, Spare::default())
     }
 
-    /// A new one in the memory of an old one.
+    /// A new one in the memory of an old one, whose images hold still unless they were cleared.
     pub(crate) fn with(plan: &'p Plan, spare: Spare) -> Self {
         let Spare {
             mut alive,
@@ -42,7 +56,6 @@ impl<'p> Batch<'p> {
         } = spare;
         alive.clear();
         alive.resize(plan.edits.len(), true);
-        images.iter_mut().for_each(Image::clear);
         images.resize_with(plan.spans.len(), Image::default);
         Self {
             plan,
@@ -61,32 +74,31 @@ impl<'p> Batch<'p> {
         }
     }
 
-    /// Every edit of a span, if none of the session was struck out so far.
-    pub(crate) fn untouched(&self, span: &Span) -> Option<&'p [Edit]> {
-        let edits = &self.plan.edits[span.edits.clone()];
-        self.refused.is_empty().then_some(edits)
+    /// Whether no site was struck out so far.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.refused.is_empty()
     }
 
-    /// Looks at every living site of a span and strikes out those that are not as expected; whether any
+    /// Looks at every living one of these edits and strikes out those that are not as expected; whether any
     /// is left.
     pub(crate) fn sift(
         &mut self,
-        span: &Span,
+        edits: Range<usize>,
         expected: State,
         mut look: impl FnMut(&Edit) -> Word,
     ) -> bool {
-        let edits = &self.plan.edits[span.edits.clone()];
+        let alive = &mut self.alive[edits.clone()];
         let mut any = false;
-        for (edit, alive) in edits.iter().zip(&mut self.alive[span.edits.clone()]) {
+        for (edit, alive) in self.plan.edits.range(edits).zip(alive) {
             if !*alive {
                 continue;
             }
-            let (expected, found) = (edit.word(expected), look(edit));
+            let (expected, found) = (edit.word(expected), look(&edit));
             if found == expected {
                 any = true;
             } else {
                 *alive = false;
-                strike(&mut self.refused, edit, expected, found);
+                strike(&mut self.refused, &edit, expected, found);
             }
         }
         any
@@ -101,26 +113,27 @@ impl<'p> Batch<'p> {
     }
 
     /// The edits of a span that are still part of the session.
-    pub(crate) fn living_in(&self, span: &Span) -> impl Iterator<Item = &'p Edit> {
-        let edits = self.plan.edits[span.edits.clone()].iter();
+    pub(crate) fn living_in(&self, span: &Span) -> impl Iterator<Item = Edit> {
+        let edits = self.plan.edits.range(span.edits.clone());
         let alive = &self.alive[span.edits.clone()];
         edits
             .zip(alive)
             .filter_map(|(e, &alive)| alive.then_some(e))
     }
 
-    /// Every edit, and whether it is still part of the session.
-    pub(crate) fn edits(&self) -> impl Iterator<Item = (&'p Edit, bool)> {
-        self.plan.edits.iter().zip(self.alive.iter().copied())
+    /// Every wish, and whether its site is still part of the session.
+    pub(crate) fn wishes(&self) -> impl Iterator<Item = (SiteId, Want, bool)> {
+        let wishes = self.plan.edits.wishes().iter().zip(&self.alive);
+        wishes.map(|(&(id, wants), &alive)| (id, wants, alive))
     }
 
     /// The sites that are left.
     pub(crate) fn living(&self) -> Vec<SiteId> {
-        if self.refused.is_empty() {
-            return self.plan.edits.iter().map(|e| e.site).collect();
+        if self.is_whole() {
+            return self.plan.edits.wishes().iter().map(|w| w.0).collect();
         }
-        let living = self.edits().filter(|(_, alive)| *alive);
-        living.map(|(e, _)| e.site).collect()
+        let living = self.wishes().filter(|&(.., alive)| alive);
+        living.map(|(id, ..)| id).collect()
     }
 }
 

@@ -50,6 +50,7 @@ mod alias;
 mod batch;
 mod checks;
 mod cpu;
+mod edits;
 mod error;
 mod image;
 mod machine;

@@ -9,10 +9,9 @@ use hotsled_sys::procmem::ProcMem;
 use crate::PatchError;
 use crate::alias::{Aliases, Writable};
 use crate::batch::Batch;
-use crate::image::Image;
-use crate::plan::{Edit, Home, Plan, Span, State};
+use crate::edits::State;
+use crate::plan::{Home, Plan};
 use crate::protocol::Machine;
-use crate::sites::Word;
 
 /// Own text, opened for the sites of one plan.
 pub(crate) struct Own {
@@ -61,15 +60,12 @@ impl Own {
     pub(crate) fn verify(&self, batch: &mut Batch<'_>) -> Result<(), PatchError> {
         let plan = batch.plan;
         for (number, span) in plan.spans.iter().enumerate() {
-            let Home::Private = span.home else {
-                self.compare_span(batch, number, State::Old);
-                continue;
-            };
-            let (start, len) = plan.extent(span);
-            self.probe(start, len)
-                .map_err(|source| PatchError::Unmapped { start, len, source })?;
-            let spare = std::mem::take(&mut batch.images[number]);
-            batch.images[number] = up_to_date(batch, span, spare, State::Old);
+            if span.home == Home::Private {
+                let (start, len) = plan.extent(span);
+                self.probe(start, len)
+                    .map_err(|source| PatchError::Unmapped { start, len, source })?;
+            }
+            self.look_at(batch, number, State::Old);
         }
         Ok(())
     }
@@ -80,20 +76,6 @@ impl Own {
         map::populate(start, len).or_else(|_| self.mem().read(start, &mut vec![0; len]))
     }
 
-    fn compare_span(&self, batch: &mut Batch<'_>, number: usize, held: State) {
-        let span = &batch.plan.spans[number];
-        match span.home {
-            // SAFETY: adopted sleds stay mapped, and less than a page lies between two of a span.
-            Home::Private if unsafe { batch.images[number].proves(held) } => true,
-            // SAFETY: an adopted sled stays mapped and readable.
-            Home::Private => batch.sift(span, held, |e| unsafe { live(e) }),
-            Home::Alias(alias) => {
-                let view = self.view(alias);
-                batch.sift(span, held, |e| view.load(e.address()))
-            }
-        };
-    }
-
     fn view(&self, alias: usize) -> &Writable {
         self.views[alias].as_ref().expect("opened for the plan")
     }
@@ -102,7 +84,35 @@ impl Own {
         self.mem.as_ref().expect("opened for the plan")
     }
 
-    /// Compares the span, changes its image where the sites are as they should be, and writes that whole.
+    /// Where a span is read: what has an alias stays mapped there, whatever becomes of its object.
+    fn live(&self, home: Home, start: u64) -> u64 {
+        match home {
+            Home::Private => start,
+            Home::Alias(alias) => self.view(alias).at(start),
+        }
+    }
+
+    /// Brings the image of a span up to date, and strikes out the sites that do not hold `state`.
+    fn look_at(&self, batch: &mut Batch<'_>, number: usize, state: State) {
+        let span = &batch.plan.spans[number];
+        let mut image = std::mem::take(&mut batch.images[number]);
+        // SAFETY: adopted sleds stay mapped, and less than a page lies between two of a span.
+        if !unsafe { image.proves(state) } {
+            let (start, len) = batch.plan.extent(span);
+            // SAFETY: as above.
+            unsafe { image.read(start, self.live(span.home, start), len) };
+            let edits = batch.plan.edits.range(span.edits.clone());
+            if !(batch.is_whole() && image.hold(edits, state)) {
+                batch.sift(span.edits.clone(), state, |e| image.word(e));
+                image.hold(batch.living_in(span), state);
+            }
+        }
+        image.was_compared();
+        batch.images[number] = image;
+    }
+
+    /// Compares the span unless that was just done for all, changes its image where the sites are as they should
+    /// be, and writes that whole.
     fn exchange_private(
         &self,
         batch: &mut Batch<'_>,
@@ -110,39 +120,45 @@ impl Own {
         from: State,
         to: State,
     ) -> io::Result<()> {
-        let span = &batch.plan.spans[number];
-        let known = std::mem::take(&mut batch.images[number]);
-        let mut image = batch.verifying(|batch| up_to_date(batch, span, known, from));
-        match from.leads_on_to(to) {
-            true => image.take_on(to),
-            false => image.take(batch.living_in(span), to),
+        if !batch.images[number].is_compared(from) {
+            batch.verifying(|batch| self.look_at(batch, number, from));
         }
-        let written = match image.is_empty() {
+        let image = &mut batch.images[number];
+        image.take(to);
+        match image.is_empty() {
             true => Ok(()),
             // SAFETY: the protocols' steps keep every visible state valid code, and what lies between
             // the sites is written as it was.
             false => unsafe { self.mem().write(image.start(), image.bytes()) },
-        };
-        batch.images[number] = image;
-        written
+        }
     }
-}
 
-/// The span as it is; the sites that are not as they should be are struck out.
-fn up_to_date(batch: &mut Batch<'_>, span: &Span, known: Image, state: State) -> Image {
-    // SAFETY: adopted sleds stay mapped, and less than a page lies between two of a span.
-    if unsafe { known.proves(state) } {
-        return known;
+    /// Compares and exchanges each word in one atomic step, and strikes out the sites that differ. What the
+    /// image knows needs no look at the sites themselves, but for those behind one that differs.
+    fn exchange_aliased(
+        &self,
+        batch: &mut Batch<'_>,
+        number: usize,
+        alias: usize,
+        from: State,
+        to: State,
+    ) {
+        let span = &batch.plan.spans[number];
+        let (view, image) = (self.view(alias), &mut batch.images[number]);
+        let known = image.knows_all(span, from);
+        let exchanged = match known {
+            true => image.exchange(from, to, |at, old, new| view.exchange(at, old, new) == old),
+            false => 0,
+        };
+        if known && exchanged == span.edits.len() {
+            return image.take(to);
+        }
+        image.clear();
+        let rest = span.edits.start + exchanged..span.edits.end;
+        batch.sift(rest, from, |e| {
+            view.exchange(e.address().get(), e.word(from), e.word(to))
+        });
     }
-    let (start, len) = batch.plan.extent(span);
-    // SAFETY: as above.
-    let mut found = unsafe { Image::copy(known, start, len) };
-    let whole = batch.untouched(span);
-    if !whole.is_some_and(|edits| found.hold(edits.iter(), state)) {
-        batch.sift(span, state, |e| found.word(e));
-        found.hold(batch.living_in(span), state);
-    }
-    found
 }
 
 /// Writes the first byte of a function that never runs over itself through `/proc/self/mem`, and looks
@@ -175,7 +191,7 @@ extern "C" fn never_run() -> u64 {
 impl Machine for Own {
     fn compare(&self, batch: &mut Batch<'_>, held: State) -> io::Result<()> {
         for number in 0..batch.plan.spans.len() {
-            self.compare_span(batch, number, held);
+            self.look_at(batch, number, held);
         }
         Ok(())
     }
@@ -187,12 +203,7 @@ impl Machine for Own {
                 Home::Private => {
                     result = result.and(self.exchange_private(batch, number, from, to));
                 }
-                Home::Alias(alias) => {
-                    let view = self.view(alias);
-                    batch.sift(span, from, move |e| {
-                        view.exchange(e.address(), e.word(from), e.word(to))
-                    });
-                }
+                Home::Alias(alias) => self.exchange_aliased(batch, number, alias, from, to),
             }
         }
         result
@@ -203,20 +214,13 @@ impl Machine for Own {
     }
 }
 
-/// # Safety
-/// The edit's sled is mapped and readable.
-unsafe fn live(edit: &Edit) -> Word {
-    // SAFETY: aligned, and as the caller says; volatile, since code may change under us.
-    let word = unsafe { std::ptr::read_volatile(edit.address().get() as *const u64) };
-    word.to_le_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Want;
-    use crate::sites::Site;
-    use crate::testing::{NEW, OLD};
+    use crate::edits::{Edit, Edits};
+    use crate::sites::Word;
+    use crate::testing::{NEW, OLD, leaked};
     use hotsled_abi::SiteId;
 
     const FOREIGN: Word = [0x55; 8];
@@ -245,19 +249,26 @@ mod tests {
 
         fn plan(&self) -> Plan {
             let edit = |n: u32| {
-                let place = Site::pretended(self.at(2 * n as usize) as u64);
+                let place = leaked(self.at(2 * n as usize) as u64);
                 Edit::new(SiteId(n), place, Want::Jump)
             };
-            Plan::new((0..3).map(edit).collect(), |_| (Home::Private, u64::MAX))
+            let edits: Edits = (0..3).map(edit).collect();
+            Plan::new(edits, |_| (Home::Private, u64::MAX))
         }
     }
 
-    /// Switches all that it may, and has `word` written somewhere before the exchange of a number.
+    /// Switches all that it may, and has a word written somewhere before the comparison for an exchange.
     fn switch(text: &Text, poke: (usize, usize, Word)) -> Vec<SiteId> {
         let plan = text.plan();
         let barriers = Barriers::register().unwrap();
         let machine = Own::open(&plan, &Aliases::default(), barriers).unwrap();
         let mut batch = Batch::new(&plan);
+        let somebody_writes = |step| {
+            if step == poke.0 {
+                text.poke(poke.1, poke.2);
+            }
+        };
+        somebody_writes(0);
         machine.verify(&mut batch).unwrap();
         let states = [
             State::Old,
@@ -266,8 +277,8 @@ mod tests {
             State::New,
         ];
         for (number, step) in states.windows(2).enumerate() {
-            if number == poke.0 {
-                text.poke(poke.1, poke.2);
+            if number > 0 {
+                somebody_writes(number);
             }
             machine.exchange(&mut batch, step[0], step[1]).unwrap();
         }

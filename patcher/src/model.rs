@@ -19,7 +19,7 @@ use loom::sync::{Arc, Mutex};
 
 use crate::Mode;
 use crate::batch::Batch;
-use crate::plan::State;
+use crate::edits::State;
 use crate::protocol::{self, Machine};
 use crate::sites::Word;
 use crate::testing::{NEW, OLD, plan};
@@ -107,14 +107,14 @@ struct Patching<F> {
 impl<F: Fetch> Machine for Patching<F> {
     fn compare(&self, batch: &mut Batch<'_>, held: State) -> io::Result<()> {
         let plan = batch.plan;
-        batch.sift(&plan.spans[0], held, |_| self.memory.get());
+        batch.sift(plan.spans[0].edits.clone(), held, |_| self.memory.get());
         Ok(())
     }
 
     fn exchange(&self, batch: &mut Batch<'_>, from: State, to: State) -> io::Result<()> {
         let plan = batch.plan;
-        if batch.sift(&plan.spans[0], from, |_| self.memory.get()) {
-            self.memory.set(plan.edits[0].word(to));
+        if batch.sift(plan.spans[0].edits.clone(), from, |_| self.memory.get()) {
+            self.memory.set(plan.edits.get(0).word(to));
             self.core.sled.put(self.memory.get());
         }
         Ok(())

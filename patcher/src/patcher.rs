@@ -10,9 +10,10 @@ use parking_lot::Mutex;
 
 use crate::alias::{self, Aliases};
 use crate::batch::{Batch, Spare};
+use crate::edits::Edits;
 use crate::error::AliasError;
 use crate::machine::{self, Own};
-use crate::plan::{self, Edit, Home, Plan};
+use crate::plan::{self, Home, Plan};
 use crate::report::micros;
 use crate::session::{self, Session};
 use crate::settle::Settle;
@@ -47,26 +48,47 @@ struct State {
     sites: Sites,
     aliases: Aliases,
     handler_reinstalled: bool,
-    /// Memory of the last session.
-    edits: Vec<Edit>,
+    last: Last,
+}
+
+/// What the last session worked out and, if it did all that was asked, still holds: nearly always the next one
+/// takes it back. Otherwise there are no edits, and this is memory for the next.
+#[derive(Default)]
+struct Last {
+    plan: Plan,
     spare: Spare,
 }
 
 impl State {
-    fn plan(&self, edits: Vec<Edit>) -> Plan {
+    /// What wishes come to: edits in spans, memory for them, and sites that are as wanted already.
+    fn work_out(&mut self, wishes: &[(SiteId, Want)]) -> Result<(Last, Vec<SiteId>), PatchError> {
+        let mut last = std::mem::take(&mut self.last);
+        if last.plan.edits.turn_if_taken_back(wishes) {
+            last.spare.turn();
+            return Ok((last, Vec::new()));
+        }
+        let (edits, already) = plan::edits(&self.sites, wishes, last.plan.edits)?;
+        last.plan = self.plan(edits);
+        last.spare.clear();
+        Ok((last, already))
+    }
+
+    fn plan(&self, edits: Edits) -> Plan {
         if self.aliases.is_empty() {
             return Plan::new(edits, |_| (Home::Private, u64::MAX));
         }
         Plan::new(edits, |address| self.aliases.home_and_end(address))
     }
 
-    /// Keeps the memory of a session that is over for the next, unless it is very much.
-    fn keep(&mut self, plan: Plan) {
-        if plan.edits.len() < VERY_MANY {
-            self.edits = plan.edits;
-        } else {
-            self.spare = Spare::default();
+    /// Keeps what a session leaves, unless it is very much.
+    fn keep(&mut self, mut last: Last, report: &Report) {
+        if last.plan.edits.len() >= VERY_MANY {
+            return;
         }
+        if !report.refused.is_empty() {
+            last.plan.edits.clear();
+        }
+        self.last = last;
     }
 }
 
@@ -155,6 +177,7 @@ impl Patcher {
         state.sites.check_new(&sites)?;
         let must = self.options.path == WritePath::Alias || self.no_mem.is_some();
         if must || self.options.path == WritePath::Auto && sites.len() >= VERY_MANY {
+            state.last = Last::default(); // its pages may get another home
             // SAFETY: the caller says that sleds are text, and this is the one session.
             let covered = unsafe { state.aliases.cover(sites.iter().map(|s| s.sled)) };
             covered.or_else(|why| if must { Err(why) } else { Ok(()) })?;
@@ -171,6 +194,7 @@ impl Patcher {
         owner::check()?;
         let _session = Session::begin();
         let state = &mut *self.state.lock();
+        state.last = Last::default();
         state.sites.forget(sites);
         state.aliases.retain_those_with(&state.sites);
         Ok(())
@@ -186,20 +210,19 @@ impl Patcher {
         let _session = Session::begin();
         let state = &mut *self.state.lock();
         let start = Instant::now();
-        let (edits, already) = plan::edits(&state.sites, wishes, std::mem::take(&mut state.edits))?;
-        if edits.is_empty() {
+        let (mut work, already) = state.work_out(wishes)?;
+        if work.plan.edits.is_empty() {
             return Ok(Report {
                 already,
                 ..Report::default()
             });
         }
-        let mut plan = state.plan(edits);
         let planned = Instant::now();
-        let way = self.choose(state, &mut plan)?;
+        let way = self.choose(state, &mut work)?;
         let chosen = Instant::now();
-        let mut report = self.run(state, &plan, &way, mode)?;
+        let mut report = self.run(state, &mut work, &way, mode)?;
         report.already = already;
-        state.keep(plan);
+        state.keep(work, &report);
         let done = Instant::now();
         report.tracer = checks::tracer()?;
         report.times.plan_us = micros(planned - start);
@@ -209,13 +232,13 @@ impl Patcher {
 
     /// Single stores where every site allows it, else breakpoints; where breakpoints would kill a thread,
     /// single stores through an alias made for them, or the refusal.
-    fn choose(&self, state: &mut State, plan: &mut Plan) -> Result<Way, PatchError> {
+    fn choose(&self, state: &mut State, work: &mut Last) -> Result<Way, PatchError> {
         checks::untraced(self.options.traced)?;
         let by_stores = Way {
             protocol: Protocol::SingleStore,
             handler_reinstalled: false,
         };
-        if plan.is_aliased() && self.may_store() {
+        if work.plan.is_aliased() && self.may_store() {
             return Ok(by_stores);
         }
         match checks::traps_are_ours() {
@@ -227,10 +250,12 @@ impl Patcher {
                 })
             }
             Err(why) if self.may_store() && self.may_alias() => {
-                let sleds = plan.edits.iter().map(|e| e.address());
+                let edits = std::mem::take(&mut work.plan.edits);
+                let sleds = edits.iter().map(|e| e.address());
                 // SAFETY: adopted sleds are text, and this is the one session, which has not written.
                 unsafe { state.aliases.cover(sleds) }.map_err(|_| why)?;
-                *plan = state.plan(std::mem::take(&mut plan.edits));
+                work.plan = state.plan(edits);
+                work.spare.clear();
                 Ok(by_stores)
             }
             Err(why) => Err(why),
@@ -252,18 +277,19 @@ impl Patcher {
     /// Verifies, tells the handler, rewrites, and records what holds afterwards.
     fn run(
         &self,
-        state: &mut State,
-        plan: &Plan,
+        state: &State,
+        work: &mut Last,
         way: &Way,
         mode: Mode,
     ) -> Result<Report, PatchError> {
+        let Last { plan, spare } = work;
         let machine = Own::open(plan, &state.aliases, self.barriers)?;
-        let mut batch = Batch::with(plan, std::mem::take(&mut state.spare));
+        let mut batch = Batch::with(plan, std::mem::take(spare));
         batch.verifying(|batch| machine.verify(batch))?;
         if mode == Mode::AllOrNone && !batch.refused.is_empty() {
             return Err(PatchError::Foreign(batch.refused));
         }
-        let settle = Settle::publish(&batch, &machine);
+        let settle = Settle::publish(&state.sites, &batch, &machine);
         let done = match way.protocol {
             Protocol::Breakpoint => protocol::trap_and_rewrite(&mut batch, &machine, mode),
             Protocol::SingleStore => protocol::store(&mut batch, &machine, mode),
@@ -282,7 +308,7 @@ impl Patcher {
             handler_reinstalled: way.handler_reinstalled,
             ..Report::default()
         };
-        state.spare = batch.spare();
+        *spare = batch.spare();
         Ok(report)
     }
 

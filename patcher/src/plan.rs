@@ -2,66 +2,12 @@
 
 use std::ops::Range;
 
-use hotsled_abi::{INT3, SLED_LEN, SiteAddr, SiteId};
+use hotsled_abi::{SLED_LEN, SiteAddr, SiteId};
 use hotsled_sys::page::PAGE;
 
-use crate::sites::{Site, Sites, Word};
+use crate::edits::{Edit, Edits};
+use crate::sites::{Site, Sites};
 use crate::{PatchError, Want};
-
-/// What a site holds on its way from one instruction to the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
-    /// What it held before.
-    Old,
-    /// The old bytes with a breakpoint in front.
-    TrappingOld,
-    /// The new bytes with a breakpoint in front.
-    TrappingNew,
-    /// What it shall hold.
-    New,
-}
-
-impl State {
-    /// Whether a session goes from this one to the other next.
-    pub(crate) fn leads_on_to(self, next: Self) -> bool {
-        let steps = [Self::Old, Self::TrappingOld, Self::TrappingNew, Self::New];
-        steps.windows(2).any(|step| step == [self, next])
-    }
-}
-
-/// One site's change.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Edit {
-    pub place: &'static Site,
-    pub site: SiteId,
-    pub wants: Want,
-}
-
-impl Edit {
-    /// A site that is to do the other thing.
-    pub(crate) fn new(site: SiteId, place: &'static Site, wants: Want) -> Self {
-        Self { place, site, wants }
-    }
-
-    /// Its sled.
-    pub(crate) fn address(&self) -> SiteAddr {
-        self.place.sled
-    }
-
-    /// Its eight bytes in a state. Without branches, since a session asks for every site's many times.
-    pub(crate) fn word(&self, state: State) -> Word {
-        let new = matches!(state, State::TrappingNew | State::New);
-        let traps = matches!(state, State::TrappingOld | State::TrappingNew);
-        let word = u64::from_le_bytes(self.place.word(self.wants.other_unless(new)));
-        let first = if traps { 0xff } else { 0 };
-        (word & !first | u64::from(INT3) & first).to_le_bytes()
-    }
-
-    /// What the site did before.
-    pub(crate) fn wanted(&self) -> Want {
-        self.wants.other_unless(false)
-    }
-}
 
 /// How a site's memory is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,28 +32,27 @@ const LONGEST: u64 = 16 * PAGE;
 /// Edits in ascending order, grouped into spans.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Plan {
-    pub edits: Vec<Edit>,
+    pub edits: Edits,
     /// Neighbours in a span have one home and are less than a page apart.
     pub spans: Vec<Span>,
 }
 
 impl Plan {
     /// Sorts and groups edits, given the home of an address and where that ends.
-    pub(crate) fn new(mut edits: Vec<Edit>, home: impl Fn(SiteAddr) -> (Home, u64)) -> Self {
-        let mut spans = grouped(&edits, &home);
-        let ascends =
-            |s: &Span| edits[s.edits.start - 1].address() < edits[s.edits.start].address();
+    pub(crate) fn new(mut edits: Edits, home: impl Fn(SiteAddr) -> (Home, u64)) -> Self {
+        let mut spans = grouped(edits.places(), &home);
+        let ascends = |s: &Span| edits.address(s.edits.start - 1) < edits.address(s.edits.start);
         if !spans.iter().skip(1).all(ascends) {
-            edits.sort_unstable_by_key(|e| e.address());
-            spans = grouped(&edits, &home);
+            edits.sort();
+            spans = grouped(edits.places(), &home);
         }
         Self { edits, spans }
     }
 
     /// First address and length in bytes of a span.
     pub(crate) fn extent(&self, span: &Span) -> (u64, usize) {
-        let first = self.edits[span.edits.start].address().get();
-        let last = self.edits[span.edits.end - 1].address().get() + SLED_LEN as u64;
+        let first = self.edits.address(span.edits.start);
+        let last = self.edits.address(span.edits.end - 1) + SLED_LEN as u64;
         (first, (last - first) as usize)
     }
 
@@ -117,12 +62,12 @@ impl Plan {
     }
 }
 
-/// Edits that follow each other as spans; inside a span they ascend.
-fn grouped(edits: &[Edit], home: impl Fn(SiteAddr) -> (Home, u64)) -> Vec<Span> {
+/// Sites that follow each other as spans; inside a span they ascend.
+fn grouped(places: &[&Site], home: impl Fn(SiteAddr) -> (Home, u64)) -> Vec<Span> {
     let (mut spans, mut start) = (Vec::new(), 0);
-    while let Some(first) = edits.get(start) {
-        let (home, end) = home(first.address());
-        let end = start + together(&edits[start..], end);
+    while let Some(first) = places.get(start) {
+        let (home, end) = home(first.sled);
+        let end = start + together(&places[start..], end);
         let edits = start..end;
         spans.push(Span { edits, home });
         start = end;
@@ -130,17 +75,17 @@ fn grouped(edits: &[Edit], home: impl Fn(SiteAddr) -> (Home, u64)) -> Vec<Span> 
     spans
 }
 
-/// How many of the edits, the first included, are one span in a home with this end.
-fn together(edits: &[Edit], end: u64) -> usize {
-    let end = end.min(edits[0].address().get().saturating_add(LONGEST));
-    let mut last = edits[0].address().get();
-    let apart = edits.iter().position(|edit| {
-        let address = edit.address().get();
+/// How many of the sites, the first included, are one span in a home with this end.
+fn together(places: &[&Site], end: u64) -> usize {
+    let mut last = places[0].sled.get();
+    let end = end.min(last.saturating_add(LONGEST));
+    let apart = places.iter().position(|place| {
+        let address = place.sled.get();
         let gap = address.wrapping_sub(last); // huge where they do not ascend
         last = address;
         gap >= PAGE || address >= end
     });
-    apart.unwrap_or(edits.len())
+    apart.unwrap_or(places.len())
 }
 
 /// Edits that bring sites to what they shall do, in the memory of others, and the sites that do so already.
@@ -151,24 +96,25 @@ fn together(edits: &[Edit], end: u64) -> usize {
 pub(crate) fn edits(
     sites: &Sites,
     wishes: &[(SiteId, Want)],
-    spare: Vec<Edit>,
-) -> Result<(Vec<Edit>, Vec<SiteId>), PatchError> {
+    spare: Edits,
+) -> Result<(Edits, Vec<SiteId>), PatchError> {
     let (mut edits, mut already) = (spare, Vec::new());
-    edits.clear();
     let wishes = &*once(wishes);
-    let changes = |&(id, wants)| sites.find(id).is_some_and(|(_, does)| does != wants);
-    if wishes.iter().all(changes) {
-        // As nearly always, and a vector of known length is filled several times faster.
-        let edit = |&(id, wants): &(SiteId, Want)| Edit::new(id, sites.adopted(id), wants);
-        edits.extend(wishes.iter().map(edit));
+    let mut does = sites.wants();
+    if wishes
+        .iter()
+        .all(|&(id, wants)| does(id).is_some_and(|does| does != wants))
+    {
+        edits.fill(wishes, |id| sites.adopted(id)); // as nearly always
         return Ok((edits, already));
     }
+    edits.clear();
     for &(id, wants) in wishes {
-        let (site, does) = sites.find(id).ok_or_else(|| sites.missing(id))?;
+        let (place, does) = sites.find(id).ok_or_else(|| sites.missing(id))?;
         if wants == does {
             already.push(id);
         } else {
-            edits.push(Edit::new(id, site, wants));
+            edits.push(Edit::new(id, place, wants));
         }
     }
     Ok((edits, already))
@@ -189,10 +135,11 @@ fn once(wishes: &[(SiteId, Want)]) -> std::borrow::Cow<'_, [(SiteId, Want)]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::leaked;
     use proptest::prelude::*;
 
     fn edit(address: u64) -> Edit {
-        Edit::new(SiteId(0), Site::pretended(address), Want::Jump)
+        Edit::new(SiteId(0), leaked(address), Want::Jump)
     }
 
     fn private(_: SiteAddr) -> (Home, u64) {
@@ -219,7 +166,10 @@ mod tests {
                 private(a)
             }
         };
-        let plan = Plan::new(vec![edit(0x1ff0), edit(0x2000), edit(0x2010)], home);
+        let plan = Plan::new(
+            [0x1ff0, 0x2000, 0x2010].map(edit).into_iter().collect(),
+            home,
+        );
         let spans: Vec<_> = plan
             .spans
             .iter()
@@ -230,8 +180,11 @@ mod tests {
 
     #[test]
     fn edits_are_sorted_whatever_their_order() {
-        let plan = Plan::new([0x1000, 0x1010, 0x1008].map(edit).to_vec(), private);
-        assert!(plan.edits.is_sorted_by_key(|e| e.address()));
+        let plan = Plan::new(
+            [0x1000, 0x1010, 0x1008].map(edit).into_iter().collect(),
+            private,
+        );
+        assert!(plan.edits.iter().is_sorted_by_key(|e| e.address()));
         assert_eq!(plan.spans.len(), 1);
     }
 
@@ -241,17 +194,17 @@ mod tests {
             let plan = Plan::new(addresses.iter().rev().map(|a| edit(a * 16)).collect(), private);
             let covered: Vec<usize> = plan.spans.iter().flat_map(|s| s.edits.clone()).collect();
             prop_assert_eq!(covered, (0..plan.edits.len()).collect::<Vec<_>>());
-            prop_assert!(plan.edits.is_sorted_by_key(|e| e.address()));
+            prop_assert!(plan.edits.iter().is_sorted_by_key(|e| e.address()));
             for span in &plan.spans {
                 let (start, len) = plan.extent(span);
-                prop_assert!(plan.edits[span.edits.clone()].iter().all(|e| e.address().get() >= start
+                prop_assert!(plan.edits.range(span.edits.clone()).all(|e| e.address().get() >= start
                     && e.address().get() + 8 <= start + len as u64));
             }
         }
 
         #[test]
         fn distant_edits_never_share_a_span(gap in 4096u64..1 << 30) {
-            let plan = Plan::new(vec![edit(0x1000), edit(0x1000 + (gap & !7))], private);
+            let plan = Plan::new([0x1000, 0x1000 + (gap & !7)].map(edit).into_iter().collect(), private);
             prop_assert_eq!(plan.spans.len(), 2);
         }
     }

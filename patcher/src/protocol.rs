@@ -4,8 +4,8 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::batch::Batch;
+use crate::edits::State::{self, New, Old, TrappingNew, TrappingOld};
 use crate::plan::Plan;
-use crate::plan::State::{self, New, Old, TrappingNew, TrappingOld};
 use crate::{Mode, PatchError};
 
 /// The memory that holds the sites, and the cores that execute it.

@@ -61,11 +61,10 @@ pub(crate) struct Site {
     pub sled: SiteAddr,
     /// Its eight bytes when it is idle, and when it jumps.
     words: [Word; 2],
+    /// Its place in [`Segment::wants`].
+    nth: u32,
     /// Bytes of its nop.
     nop_len: u8,
-    /// A [`Want`] or [`FORGOTTEN`]. Between sessions this is what memory holds; in a session it is what
-    /// memory will hold, and a thread at a breakpoint goes where it says.
-    want: AtomicU8,
 }
 
 pub(crate) type Word = [u8; SLED_LEN];
@@ -95,8 +94,8 @@ impl Site {
         Ok(Self {
             sled,
             words: [idle.word, jumping],
+            nth: 0,
             nop_len: idle.len,
-            want: AtomicU8::new(Want::Idle as u8),
         })
     }
 
@@ -104,31 +103,17 @@ impl Site {
     #[cfg(test)]
     pub(crate) const PRETENDED_WAY: u64 = 0x777;
 
-    /// A site for tests, which nobody looks at; leaked.
+    /// A site for tests, which nobody looks at.
     #[cfg(test)]
-    pub(crate) fn pretended(address: u64) -> &'static Self {
+    pub(crate) fn pretended(address: u64) -> Self {
         let sled = SiteAddr::new(address);
         let target = TargetAddr::new(address.wrapping_sub(Self::PRETENDED_WAY));
-        Box::leak(Box::new(Self {
+        Self {
             sled,
             words: [NOP8, jumping(sled, target, NOP8).unwrap()],
+            nth: 0,
             nop_len: SLED_LEN as u8,
-            want: AtomicU8::new(Want::Idle as u8),
-        }))
-    }
-
-    /// What it shall do, or `None` when it is forgotten.
-    pub(crate) fn want(&self) -> Option<Want> {
-        match self.want.load(Ordering::Acquire) {
-            FORGOTTEN => None,
-            1 => Some(Want::Jump),
-            _ => Some(Want::Idle),
         }
-    }
-
-    /// Tells the handler; Release pairs with the Acquire in [`Self::want`].
-    pub(crate) fn publish(&self, want: Want) {
-        self.want.store(want as u8, Ordering::Release);
     }
 
     /// Its eight bytes in a state.
@@ -159,16 +144,41 @@ fn jumping(sled: SiteAddr, target: TargetAddr, idle: Word) -> Option<Word> {
     Some(word)
 }
 
-/// The sites of one adoption, by ascending address, and the adoption before.
+/// The sites of one adoption, and the adoption before.
+#[derive(Debug)]
 struct Segment {
+    /// By ascending address.
     sites: Box<[Site]>,
+    /// The number of the first.
+    first: u32,
+    /// What each shall do, by its number: a [`Want`] or [`FORGOTTEN`]. Between sessions this is what memory
+    /// holds; in a session it is what memory will hold, and a thread at a breakpoint goes where it says.
+    /// Apart from the sites, since a session tells the handler of every one.
+    wants: Box<[AtomicU8]>,
     before: Option<&'static Segment>,
 }
 
 impl Segment {
-    fn at(&self, address: u64) -> Option<&Site> {
+    /// The living site at exactly `address`, and what it shall do.
+    fn at(&self, address: u64) -> Option<(&Site, Want)> {
         let at = self.sites.binary_search_by_key(&address, |s| s.sled.get());
-        at.ok().map(|at| &self.sites[at])
+        let site = &self.sites[at.ok()?];
+        Some((site, self.want(site.nth)?))
+    }
+
+    /// What a site shall do, or `None` when it is forgotten. Acquire pairs with the Release in
+    /// [`Sites::store`].
+    fn want(&self, nth: u32) -> Option<Want> {
+        match self.wants[nth as usize].load(Ordering::Acquire) {
+            FORGOTTEN => None,
+            1 => Some(Want::Jump),
+            _ => Some(Want::Idle),
+        }
+    }
+
+    /// Whether a number is one of its sites'.
+    fn has(&self, id: SiteId) -> bool {
+        id.0.wrapping_sub(self.first) < self.wants.len() as u32
     }
 }
 
@@ -181,14 +191,18 @@ fn segments() -> impl Iterator<Item = &'static Segment> {
     std::iter::successors(latest, |s| s.before)
 }
 
-/// The living site at exactly `address`. Async-signal-safe.
-pub(crate) fn find(address: u64) -> Option<&'static Site> {
-    segments().find_map(|segment| segment.at(address).filter(|s| s.want().is_some()))
+/// The living site at exactly `address`, and what it shall do. Async-signal-safe.
+pub(crate) fn find(address: u64) -> Option<(&'static Site, Want)> {
+    segments().find_map(|segment| segment.at(address))
 }
 
 /// The sites by number.
 #[derive(Debug, Default)]
-pub(crate) struct Sites(Vec<&'static Site>);
+pub(crate) struct Sites {
+    by_number: Vec<&'static Site>,
+    /// By ascending numbers; never empty ones.
+    segments: Vec<&'static Segment>,
+}
 
 impl Sites {
     /// # Errors
@@ -205,26 +219,74 @@ impl Sites {
     }
 
     /// Makes sites known that [`Self::check_new`] has passed; their numbers, in their order.
-    pub(crate) fn adopt(&mut self, mut new: Vec<Site>) -> Vec<SiteId> {
-        let sleds: Vec<SiteAddr> = new.iter().map(|s| s.sled).collect();
-        new.sort_by_key(|s| s.sled);
-        let segment: &'static Segment = Box::leak(Box::new(Segment {
-            sites: new.into(),
-            before: segments().next(),
-        }));
+    pub(crate) fn adopt(&mut self, new: Vec<Site>) -> Vec<SiteId> {
+        if new.is_empty() {
+            return Vec::new();
+        }
+        let segment = Box::leak(Box::new(self.segment(new)));
         // Release: a handler that finds the segment finds it whole.
-        LATEST.store(std::ptr::from_ref(segment).cast_mut(), Ordering::Release);
-        let first = self.0.len() as u32;
-        let site = |sled: &SiteAddr| segment.at(sled.get()).expect("just put there");
-        self.0.extend(sleds.iter().map(site));
-        (first..self.0.len() as u32).map(SiteId).collect()
+        LATEST.store(std::ptr::from_mut(segment), Ordering::Release);
+        self.add(segment)
+    }
+
+    /// The next segment, of sites in the order of their numbers.
+    fn segment(&self, new: Vec<Site>) -> Segment {
+        let idle = || AtomicU8::new(Want::Idle as u8);
+        let wants = new.iter().map(|_| idle()).collect();
+        let numbered = (0..).zip(new).map(|(nth, site)| Site { nth, ..site });
+        let mut sites: Box<[Site]> = numbered.collect();
+        sites.sort_by_key(|s| s.sled);
+        Segment {
+            sites,
+            first: self.by_number.len() as u32,
+            wants,
+            before: segments().next(),
+        }
+    }
+
+    fn add(&mut self, segment: &'static Segment) -> Vec<SiteId> {
+        let mut sites: Vec<&Site> = segment.sites.iter().collect();
+        sites.sort_by_key(|s| s.nth);
+        self.by_number.extend(sites);
+        self.segments.push(segment);
+        (segment.first..self.by_number.len() as u32)
+            .map(SiteId)
+            .collect()
+    }
+
+    /// Sites for tests, idle ones at these addresses, which no handler knows.
+    #[cfg(test)]
+    pub(crate) fn pretended(addresses: impl IntoIterator<Item = u64>) -> Self {
+        let mut sites = Self::default();
+        let new = addresses.into_iter().map(Site::pretended).collect();
+        let segment = Box::leak(Box::new(sites.segment(new)));
+        sites.add(segment);
+        sites
+    }
+
+    /// The segment of a number.
+    fn segment_of(&self, id: SiteId) -> Option<&'static Segment> {
+        let above = self.segments.partition_point(|s| s.first <= id.0);
+        let segment = *self.segments.get(above.checked_sub(1)?)?;
+        segment.has(id).then_some(segment)
     }
 
     /// The site of a number, and what it does; `None` for one that nobody adopted, or whose object is unloaded.
-    #[inline]
     pub(crate) fn find(&self, id: SiteId) -> Option<(&'static Site, Want)> {
-        let &site = self.0.get(id.0 as usize)?;
-        Some((site, site.want()?))
+        let segment = self.segment_of(id)?;
+        let want = segment.want(id.0 - segment.first)?;
+        Some((self.adopted(id), want))
+    }
+
+    /// What sites do, asked for in any order; `None` as by [`Self::find`]. Fastest for neighbours.
+    pub(crate) fn wants(&self) -> impl FnMut(SiteId) -> Option<Want> {
+        let mut near = self.segments.first().copied();
+        move |id| {
+            if !near?.has(id) {
+                near = Some(self.segment_of(id)?);
+            }
+            near?.want(id.0 - near?.first)
+        }
     }
 
     /// The site of a number that [`Self::find`] has found.
@@ -232,13 +294,13 @@ impl Sites {
     /// # Panics
     /// When nobody adopted it.
     pub(crate) fn adopted(&self, id: SiteId) -> &'static Site {
-        self.0[id.0 as usize]
+        self.by_number[id.0 as usize]
     }
 
     /// Why a number is not found.
     #[cold]
     pub(crate) fn missing(&self, id: SiteId) -> PatchError {
-        match self.0.get(id.0 as usize) {
+        match self.by_number.get(id.0 as usize) {
             None => PatchError::Unknown(id),
             Some(site) => PatchError::Forgotten {
                 site: id,
@@ -247,14 +309,39 @@ impl Sites {
         }
     }
 
+    /// Tells the handler what sites shall do.
+    ///
+    /// # Panics
+    /// When nobody adopted one.
+    pub(crate) fn publish(&self, wants: impl Iterator<Item = (SiteId, Want)>) {
+        self.store(wants.map(|(id, want)| (id, want as u8)));
+    }
+
     /// Takes sites out for good; numbers that nobody adopted are passed over.
     pub(crate) fn forget(&self, ids: &[SiteId]) {
-        let known = ids.iter().filter_map(|id| self.0.get(id.0 as usize));
-        known.for_each(|site| site.want.store(FORGOTTEN, Ordering::Release));
+        let known = ids.iter().filter(|id| self.segment_of(**id).is_some());
+        self.store(known.map(|&id| (id, FORGOTTEN)));
+    }
+
+    fn store(&self, wants: impl Iterator<Item = (SiteId, u8)>) {
+        let (mut first, mut near): (u32, &[AtomicU8]) = (0, &[]);
+        for (id, want) in wants {
+            if id.0.wrapping_sub(first) as usize >= near.len() {
+                let segment = self.segment_of(id).expect("an adopted site");
+                (first, near) = (segment.first, &segment.wants);
+            }
+            // Release pairs with the Acquire in `Segment::want`.
+            near[(id.0 - first) as usize].store(want, Ordering::Release);
+        }
     }
 
     /// Every site that is not forgotten.
     pub(crate) fn living(&self) -> impl Iterator<Item = &'static Site> {
-        self.0.iter().copied().filter(|s| s.want().is_some())
+        let of = |s: &&'static Segment| {
+            let segment = *s;
+            let lives = move |site: &&'static Site| segment.want(site.nth).is_some();
+            segment.sites.iter().filter(lives)
+        };
+        self.segments.iter().flat_map(of)
     }
 }

@@ -7,9 +7,10 @@ use hotsled_abi::{NOP8, SiteAddr, SiteId, TargetAddr, jmp_word};
 
 use crate::Want;
 use crate::batch::Batch;
-use crate::plan::{Edit, Home, Plan, State};
+use crate::edits::{Edit, State};
+use crate::plan::{Home, Plan};
 use crate::protocol::Machine;
-use crate::sites::{Site, Word};
+use crate::sites::{Site, Sites, Word};
 
 const FIRST: u64 = 0x1_0000;
 /// Two pages apart, so that each site has a span of its own.
@@ -55,22 +56,33 @@ impl Pretend {
     }
 }
 
-/// A plan that makes `sites` idle sites jump.
-pub(crate) fn plan(sites: u32) -> Plan {
-    let edit = |site: u32| {
-        let place = Site::pretended(FIRST + STRIDE * u64::from(site));
-        Edit::new(SiteId(site), place, Want::Jump)
-    };
-    Plan::new((0..sites).map(edit).collect(), |_| {
+/// A site for tests that need no more.
+pub(crate) fn leaked(address: u64) -> &'static Site {
+    Box::leak(Box::new(Site::pretended(address)))
+}
+
+/// Idle sites, and a plan that makes them jump.
+pub(crate) fn planned(count: u32) -> (Sites, Plan) {
+    let sites = Sites::pretended((0..u64::from(count)).map(|n| FIRST + STRIDE * n));
+    let edit = |n| Edit::new(SiteId(n), sites.adopted(SiteId(n)), Want::Jump);
+    let plan = Plan::new((0..count).map(edit).collect(), |_| {
         (Home::Private, u64::MAX)
-    })
+    });
+    (sites, plan)
+}
+
+/// A plan that makes idle sites jump.
+pub(crate) fn plan(count: u32) -> Plan {
+    planned(count).1
 }
 
 impl Machine for Pretend {
     fn compare(&self, batch: &mut Batch<'_>, held: State) -> io::Result<()> {
         let plan = batch.plan;
         for span in &plan.spans {
-            batch.sift(span, held, |e| self.words.borrow()[Self::place(e)]);
+            batch.sift(span.edits.clone(), held, |e| {
+                self.words.borrow()[Self::place(e)]
+            });
         }
         Ok(())
     }
@@ -78,8 +90,10 @@ impl Machine for Pretend {
     fn exchange(&self, batch: &mut Batch<'_>, from: State, to: State) -> io::Result<()> {
         let (plan, mut result) = (batch.plan, Ok(()));
         for span in &plan.spans {
-            let edit = &plan.edits[span.edits.start];
-            if !batch.sift(span, from, |e| self.words.borrow()[Self::place(e)]) {
+            let edit = plan.edits.get(span.edits.start);
+            if !batch.sift(span.edits.clone(), from, |e| {
+                self.words.borrow()[Self::place(e)]
+            }) {
                 continue;
             }
             self.writes.set(self.writes.get() + 1);
@@ -87,7 +101,7 @@ impl Machine for Pretend {
                 result = Err(io::Error::other("injected"));
                 continue;
             }
-            self.words.borrow_mut()[Self::place(edit)] = edit.word(to);
+            self.words.borrow_mut()[Self::place(&edit)] = edit.word(to);
             self.log.borrow_mut().push("write");
         }
         result

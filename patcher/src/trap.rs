@@ -53,8 +53,8 @@ pub(crate) fn installed() -> std::io::Result<(usize, bool)> {
 /// In a fork of the owner the answer is always "after the nop": the child runs CPU code, whatever
 /// bytes the fork caught.
 fn route(address: u64) -> Option<u64> {
-    let site = sites::find(address)?;
-    if site.want()? == Want::Jump && owner::is_here() {
+    let (site, want) = sites::find(address)?;
+    if want == Want::Jump && owner::is_here() {
         Some(site.target().get())
     } else {
         Some(site.after())
