@@ -3,6 +3,7 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use common::{MANY, builder, events, is_right, turn, until, with, work};
 use hotsled::{EventKind, parallel};
@@ -41,6 +42,53 @@ fn a_wrong_result_is_caught_before_its_commit_and_named() {
         detail.contains("iterate") && detail.contains("index"),
         "{detail}"
     );
+}
+
+/// Counts remainders, late enough that a device is worth it.
+#[hotsled::section]
+fn count(x: &[u32], bins: &[AtomicU32]) {
+    for i in parallel(0..x.len()) {
+        let mut v = x[i];
+        for _k in 0..16usize {
+            v = v.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        }
+        bins[(v >> 29) as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Calls it once; whether every element was counted once and in its bin.
+fn counts_right(x: &[u32]) -> bool {
+    let bins = [const { AtomicU32::new(5) }; 8];
+    count(x, &bins);
+    let mut wanted = [5; 8];
+    for &x in x {
+        let step = |v: u32, _| v.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        wanted[((0..16).fold(x, step) >> 29) as usize] += 1;
+    }
+    bins.map(AtomicU32::into_inner) == wanted
+}
+
+#[test]
+fn accumulators_are_checked_before_they_are_combined() {
+    let _turn = turn();
+    let x: Vec<u32> = (0..MANY as u32).collect();
+    let engine = builder().verify(1).start().unwrap();
+    engine.plug(with(&[])).unwrap();
+    until("a chunk is checked", || {
+        assert!(counts_right(&x));
+        let sections = engine.status().sections;
+        let count = sections.iter().find(|s| s.path.ends_with("::count"));
+        count.unwrap().counts.chunks_verified > 0
+    });
+    assert_eq!(engine.status().totals.losses, 0, "the device is right");
+    engine.unplug(None).unwrap();
+    engine.plug(with(&["--fault", "corrupt-result:2"])).unwrap();
+    until("the lie is noticed", || {
+        assert!(counts_right(&x));
+        engine.status().totals.losses == 1
+    });
+    let detail = &events(&engine, EventKind::Lost)[0].detail;
+    assert!(detail.contains("count"), "{detail}");
 }
 
 #[hotsled::section]

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use hotsled_abi::ArgSlot;
 use hotsled_ir::{AccOp, Access, Elem, ParamKind, Reach};
-use hotsled_link::{Block, DownReason, Fence, Launch, LaunchArg, LinkError, Outcome};
+use hotsled_link::{Block, Fence, Launch, LaunchArg, LinkError, Outcome};
 
 use super::buffers::Buffer;
 use super::job::Session;
@@ -22,20 +22,20 @@ pub(super) struct Chunk {
 }
 
 /// A part of a slice that travels with one chunk.
-struct Part {
-    param: usize,
+pub(super) struct Part {
+    pub param: usize,
     buffer: Buffer,
     block: Block,
     /// First element and number of elements.
-    first: u64,
-    count: u64,
-    elem: Elem,
-    back: Back,
+    pub first: u64,
+    pub count: u64,
+    pub elem: Elem,
+    pub back: Back,
 }
 
 /// What becomes of a part after the launch.
 #[derive(Clone, Copy)]
-enum Back {
+pub(super) enum Back {
     /// Nothing: an input.
     No,
     /// It replaces elements of an own slice.
@@ -45,16 +45,12 @@ enum Back {
 }
 
 impl Part {
-    fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         self.count * self.elem.size()
     }
 
     fn comes_back(&self) -> bool {
         !matches!(self.back, Back::No)
-    }
-
-    fn combines(&self) -> bool {
-        matches!(self.back, Back::Combines(_))
     }
 }
 
@@ -145,20 +141,32 @@ impl Worker {
             ParamKind::Accumulator(elem, op) => (elem, Back::Combines(op)),
         };
         if let Some(whole) = &session.whole[n] {
-            let ptr = whole.buffer.ptr;
-            return Ok((
-                LaunchArg::Slice {
-                    ptr,
-                    len: slot.len,
-                    first: 0,
-                    count: slot.len,
-                },
-                0,
-            ));
+            let all = slice(whole.buffer, slot.len, 0..slot.len);
+            return Ok((all, 0));
         }
         let access = session.section.access[n];
         let wanted = reached(access, range, slot.len);
-        let (first, count) = (wanted.start, wanted.end - wanted.start);
+        let part = self.part(n, wanted.clone(), elem, back)?;
+        let buffer = part.buffer;
+        parts.push(part); // first, so that it is given back if sending fails
+        let part = parts.last().expect("just pushed");
+        let sent = if travels_in(access) { part.bytes() } else { 0 };
+        if sent > 0 {
+            self.fill(part, slot);
+            self.queue.copy_in(&part.block, 0, buffer.ptr, sent)?;
+        }
+        Ok((slice(buffer, slot.len, wanted), sent))
+    }
+
+    /// Room for elements of a parameter, on the device and on the way there.
+    fn part(
+        &mut self,
+        param: usize,
+        elements: Range<u64>,
+        elem: Elem,
+        back: Back,
+    ) -> Result<Part, LinkError> {
+        let (first, count) = (elements.start, elements.end - elements.start);
         let buffer = self.buffers.get(&mut self.queue, count * elem.size())?;
         let Some(block) = self.queue.reserve(count * elem.size()) else {
             self.buffers.put(buffer);
@@ -166,39 +174,34 @@ impl Worker {
                 what: "a chunk larger than staging",
             });
         };
-        parts.push(Part {
-            param: n,
+        Ok(Part {
+            param,
             buffer,
             block,
             first,
             count,
             elem,
             back,
-        });
-        let part = parts.last().expect("just pushed");
-        let sent = if travels_in(access) { part.bytes() } else { 0 };
-        if let Back::Combines(op) = back {
-            let identities = identities(op, elem, count);
+        })
+    }
+
+    /// Writes into staging what a part starts with: what changes nothing, or the caller's elements.
+    fn fill(&mut self, part: &Part, slot: &ArgSlot) {
+        if let Back::Combines(op) = part.back {
+            let identities = identities(op, part.elem, part.count);
             // SAFETY: `identities` is a vector of this many bytes.
-            unsafe { self.queue.write(&part.block, 0, identities.as_ptr(), sent) };
-            self.queue.copy_in(&part.block, 0, buffer.ptr, sent)?;
-        } else if sent > 0 {
-            // SAFETY: `first + count` is at most the slice's length, so the address lies in it.
-            let src = unsafe { (slot.word as *const u8).add((first * elem.size()) as usize) };
-            // SAFETY: the source is part of a slice of the running call; an own part belongs to this
-            // chunk alone.
-            unsafe { self.queue.write(&part.block, 0, src, sent) };
-            self.queue.copy_in(&part.block, 0, buffer.ptr, sent)?;
+            unsafe {
+                self.queue
+                    .write(&part.block, 0, identities.as_ptr(), part.bytes())
+            };
+            return;
         }
-        Ok((
-            LaunchArg::Slice {
-                ptr: buffer.ptr,
-                len: slot.len,
-                first,
-                count,
-            },
-            sent,
-        ))
+        let offset = (part.first * part.elem.size()) as usize;
+        // SAFETY: `first + count` is at most the slice's length, so the address lies in it.
+        let src = unsafe { (slot.word as *const u8).add(offset) };
+        // SAFETY: the source is part of a slice of the running call; an own part belongs to this chunk
+        // alone.
+        unsafe { self.queue.write(&part.block, 0, src, part.bytes()) };
     }
 
     /// Waits for a chunk and decides what becomes of it.
@@ -226,11 +229,8 @@ impl Worker {
         if self.queue.health().down().is_some() {
             return Verdict::Lost;
         }
-        // Others combine with an accumulator meanwhile, so that the CPU's share cannot be told apart; math
-        // functions of a fast section differ.
-        let fast = session.section.cell.is_fast();
-        let comparable = !fast && !chunk.parts.iter().any(Part::combines);
-        if comparable && self.verify_now() {
+        // Math functions of a fast section differ.
+        if !session.section.cell.is_fast() && self.verify_now() {
             return self.check_on_cpu(session, chunk, &results);
         }
         let bytes_out = results
@@ -250,44 +250,6 @@ impl Worker {
         bytes
     }
 
-    /// Runs the chunk's CPU body in place and compares. The CPU's result is kept in any case.
-    fn check_on_cpu(
-        &mut self,
-        session: &Session<'_>,
-        chunk: &Chunk,
-        results: &[(&Part, Vec<u8>)],
-    ) -> Verdict {
-        let (call, section) = (&session.job.call, session.section);
-        section.cell.stats().chunks_verified.add(1);
-        let (body, block, range) = (section.cell.body(), call.block(), &chunk.range);
-        // SAFETY: the chunk's range is this lane's alone and the block is valid inside the gate.
-        let panic = unsafe { section.cell.run(body, block, range) };
-        if let Some(panic) = panic {
-            call.panicked(range.start, panic);
-            self.quarantine(&section.path, range.start);
-            return Verdict::Computed;
-        }
-        for (part, bytes) in results {
-            if let Some(index) = first_difference(session, part, bytes) {
-                self.quarantine(&section.path, index);
-                return Verdict::Computed;
-            }
-        }
-        Verdict::Committed {
-            bytes_out: results.iter().map(|(_, bytes)| bytes.len() as u64).sum(),
-        }
-    }
-
-    fn quarantine(&self, section: &str, index: u64) {
-        let what = format!("section {section}, index {index}");
-        tracing::error!(
-            section,
-            index,
-            "a device result differs from the CPU's; the device is quarantined"
-        );
-        self.queue.health().mark_down(DownReason::Mismatch(what));
-    }
-
     /// Takes back what a settled chunk used.
     pub(super) fn recycle(&mut self, chunk: Chunk) {
         chunk
@@ -299,6 +261,16 @@ impl Worker {
     fn give_back(&mut self, part: Part) {
         self.buffers.put(part.buffer);
         self.queue.release(part.block);
+    }
+}
+
+/// These elements of a slice of `len`, in a buffer.
+fn slice(buffer: Buffer, len: u64, elements: Range<u64>) -> LaunchArg {
+    LaunchArg::Slice {
+        ptr: buffer.ptr,
+        len,
+        first: elements.start,
+        count: elements.end - elements.start,
     }
 }
 
@@ -327,13 +299,13 @@ fn reached(access: Access, range: &Range<u64>, len: u64) -> Range<u64> {
 }
 
 /// What changes nothing, for every element.
-fn identities(op: AccOp, elem: Elem, count: u64) -> Vec<u8> {
+pub(super) fn identities(op: AccOp, elem: Elem, count: u64) -> Vec<u8> {
     let (size, bits) = (elem.size() as usize, op.identity(elem).to_le_bytes());
     bits[..size].repeat(count as usize)
 }
 
 /// Copies a result into the caller's own slice, or combines it with an accumulator; bytes published.
-fn publish(session: &Session<'_>, part: &Part, bytes: &[u8]) -> u64 {
+pub(super) fn publish(session: &Session<'_>, part: &Part, bytes: &[u8]) -> u64 {
     let dst = own_part(session, part);
     if let Back::Combines(op) = part.back {
         // SAFETY: the part is a whole `&[AtomicT]` of the running call, T of this element type.
@@ -346,25 +318,10 @@ fn publish(session: &Session<'_>, part: &Part, bytes: &[u8]) -> u64 {
     bytes.len() as u64
 }
 
-fn own_part(session: &Session<'_>, part: &Part) -> *mut u8 {
+pub(super) fn own_part(session: &Session<'_>, part: &Part) -> *mut u8 {
     // SAFETY: the session's job is inside the call's gate.
     let slots = unsafe { session.job.call.slots() };
     let base = slots[part.param].word as *mut u8;
     // SAFETY: `first` is at most the slice's length.
     unsafe { base.add((part.first * part.elem.size()) as usize) }
-}
-
-/// First loop index whose element differs from what the device gave; all NaNs are equal.
-fn first_difference(session: &Session<'_>, part: &Part, device: &[u8]) -> Option<u64> {
-    let mut cpu = vec![0; device.len()];
-    let src = own_part(session, part);
-    // SAFETY: as in `publish`, reading what the CPU body has just written.
-    unsafe { std::ptr::copy_nonoverlapping(src, cpu.as_mut_ptr(), cpu.len()) };
-    let size = part.elem.size() as usize;
-    let differs = |(a, b): (&[u8], &[u8])| a != b && !(part.elem.is_nan(a) && part.elem.is_nan(b));
-    let at = cpu
-        .chunks(size)
-        .zip(device.chunks(size))
-        .position(differs)?;
-    Some(part.first + at as u64)
 }

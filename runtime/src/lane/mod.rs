@@ -2,6 +2,7 @@
 
 mod accumulate;
 mod buffers;
+mod check;
 mod chunk;
 mod counter;
 mod job;
