@@ -1,7 +1,10 @@
 //! Faults injected on purpose, at named points.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 /// Where a host misbehaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,28 @@ impl Fault {
     /// Whether to misbehave at `point` now.
     pub fn strikes(&self, point: Point) -> bool {
         self.point == point && self.reached.fetch_add(1, Ordering::Relaxed) + 1 >= self.from
+    }
+}
+
+/// What a host was told to do wrong, if anything; clones count together.
+#[derive(Debug, Clone)]
+pub(crate) struct Faults(Arc<Option<Fault>>);
+
+impl Faults {
+    pub(crate) fn new(fault: Option<Fault>) -> Self {
+        Self(Arc::new(fault))
+    }
+
+    /// Whether to misbehave at `point` now.
+    pub(crate) fn strike(&self, point: Point) -> bool {
+        self.0.as_ref().as_ref().is_some_and(|f| f.strikes(point))
+    }
+}
+
+/// Never answers again.
+pub(crate) fn hang() -> ! {
+    loop {
+        thread::sleep(Duration::from_secs(3600));
     }
 }
 

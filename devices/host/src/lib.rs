@@ -9,6 +9,7 @@ pub mod backend;
 pub mod cache;
 mod cannot;
 mod cli;
+mod commands;
 mod emit;
 mod faults;
 mod launch;
