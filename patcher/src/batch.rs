@@ -37,6 +37,11 @@ impl Spare {
         self.images.iter_mut().for_each(Image::clear);
     }
 
+    /// What the images take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.images.iter().map(Image::room).sum()
+    }
+
     /// For a session that takes back what the last one did.
     pub(crate) fn turn(&mut self) {
         self.images.iter_mut().for_each(Image::turn);

@@ -36,6 +36,11 @@ impl Image {
         self.compared = false;
     }
 
+    /// Bytes of memory that it takes.
+    pub(crate) fn room(&self) -> usize {
+        self.faces.iter().map(Vec::capacity).sum()
+    }
+
     /// The image of a session that switches the same sites back.
     pub(crate) fn turn(&mut self) {
         self.faces.reverse();

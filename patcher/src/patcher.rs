@@ -27,6 +27,9 @@ use crate::{
 /// `/proc/self/mem` then take milliseconds.
 const VERY_MANY: usize = 1 << 17;
 
+/// Most bytes of images that are kept for the next session.
+const KEPT: usize = 16 << 20;
+
 /// Owns the sites of this process; at most one exists.
 ///
 /// Sessions serialise on one process-wide lock, which fork(3) also takes, so that a child never
@@ -82,7 +85,7 @@ impl State {
 
     /// Keeps what a session leaves, unless it is very much.
     fn keep(&mut self, mut last: Last, report: &Report) {
-        if last.plan.edits.len() >= VERY_MANY {
+        if last.spare.bytes() > KEPT {
             return;
         }
         if !report.refused.is_empty() {
