@@ -76,6 +76,8 @@ step "licences, bans, sources" cargo deny check bans licenses sources
 step "programs" cargo build --workspace
 step "device host without Vulkan" cargo check -p hotsled-device --no-default-features
 step "tests, import arrows among them" cargo test --workspace --no-fail-fast
+seed=$(date +%s)
+step "random sections, others each time" env HOTSLED_SECTIONS_SEED="$seed" cargo test -p hotsled-tests --test random
 step "loom models" cargo test -p hotsled --lib model
 step "sections of a release binary" cargo test --release -p hotsled-cli --test inspect real_program
 step "torture, a minute" cargo run --release -p torture -- switch --seconds 60
