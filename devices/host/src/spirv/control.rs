@@ -1,10 +1,8 @@
 //! Structured control: every selection and loop declares where it ends.
 
 use hotsled_ir::Type;
-use rspirv::dr::{Instruction, Operand};
-use rspirv::spirv::{LoopControl, MemoryAccess, Op, SelectionControl, StorageClass, Word};
+use rspirv::spirv::{LoopControl, Op, SelectionControl, Word};
 
-use super::GROUP;
 use super::target::Spirv;
 use crate::args;
 use crate::emit::Target as _;
@@ -81,8 +79,8 @@ impl Spirv {
         self.fall_to(end);
     }
 
-    /// Where the driver cuts loops, a mark in shared memory, of which it knows nothing, says whether this
-    /// invocation left by itself.
+    /// Where the driver cuts loops, a mark says whether this invocation left by itself. An exit that is never
+    /// taken leaves it unset, so that the driver cannot take it for granted.
     pub(super) fn open_loop(&mut self) {
         self.mark(self.depth(), 0);
         let [head, body, step, end] = std::array::from_fn(|_| self.b.id());
@@ -128,48 +126,33 @@ impl Spirv {
         self.jump(leave);
     }
 
-    /// This invocation's mark for loops at `depth`.
-    fn mark_at(&mut self, depth: usize) -> Word {
-        let short = self.ty(Type::U32);
+    /// The mark for loops at `depth`.
+    fn mark_of(&mut self, depth: usize) -> Word {
         if self.marks.len() <= depth {
-            let count = self.b.constant_bit32(short, GROUP);
-            let array = self.b.type_array(short, count);
-            let pointer = self.b.type_pointer(None, StorageClass::Workgroup, array);
-            let id = self.b.id();
-            let class = vec![Operand::StorageClass(StorageClass::Workgroup)];
-            let variable = Instruction::new(Op::Variable, Some(pointer), Some(id), class);
-            self.b.module_mut().types_global_values.push(variable);
-            self.marks.push(id);
+            let short = self.ty(Type::U32);
+            let mark = self.declare(short);
+            self.marks.push(mark);
         }
-        let pointer = self.b.type_pointer(None, StorageClass::Workgroup, short);
-        let (marks, number) = (self.marks[depth], self.in_group);
-        self.op(Op::AccessChain, pointer, &[marks, number])
+        self.marks[depth]
     }
 
     fn mark(&mut self, depth: usize, value: u32) {
         if self.features.cuts {
-            let at = self.mark_at(depth);
             let short = self.ty(Type::U32);
             let value = self.b.constant_bit32(short, value);
-            let stored = self.b.store(at, value, Some(MemoryAccess::VOLATILE), []);
-            stored.expect("a block is open");
+            let mark = self.mark_of(depth);
+            self.set(mark, value);
         }
     }
 
     /// Faults if this invocation has not left the loop by itself.
     fn check_mark(&mut self, depth: usize) {
         if self.features.cuts {
-            let at = self.mark_at(depth);
-            let short = self.ty(Type::U32);
-            let loaded = self
-                .b
-                .load(short, None, at, Some(MemoryAccess::VOLATILE), []);
-            let (loaded, zero) = (
-                loaded.expect("a block is open"),
-                self.b.constant_bit32(short, 0),
-            );
-            let truth = self.ty(Type::Bool);
-            let cut = self.op(Op::IEqual, truth, &[loaded, zero]);
+            let mark = self.mark_of(depth);
+            let marked = self.get(Type::U32, mark);
+            let (short, truth) = (self.ty(Type::U32), self.ty(Type::Bool));
+            let zero = self.b.constant_bit32(short, 0);
+            let cut = self.op(Op::IEqual, truth, &[marked, zero]);
             let flag = self.word(args::FAULT);
             self.open_if(cut);
             self.fault(flag);

@@ -15,7 +15,9 @@ use crate::args::{self, Layout};
 use crate::cannot::Cannot;
 use crate::emit::{Replaced, Result, Target, bits_of, is_float, is_signed};
 
-/// A module that is being built. A block is open unless [`Target::left`].
+/// A module that is being built: a function that says whether it faulted, which `main` calls. So one store in
+/// `main` serves all faults; a device that runs both sides of every decision would make each of them. A block is
+/// open unless [`Target::left`].
 pub(super) struct Spirv {
     pub(super) b: Builder,
     pub(super) features: Features,
@@ -24,15 +26,16 @@ pub(super) struct Spirv {
     words: Vec<Word>,
     /// Variables; they must stand at the start of the function.
     variables: Vec<Instruction>,
+    /// Whether the argument block's words are in memory.
+    buffered: bool,
     invocation: Word,
-    /// Number within the group.
-    pub(super) in_group: Word,
-    /// Shared memory that notes how loops were left, for each depth.
+    /// Variables that note how loops were left, for each depth.
     pub(super) marks: Vec<Word>,
     /// Global variables that every module has.
     globals: [Word; 2],
     glsl: Word,
     main: Word,
+    body: Word,
     pub(super) uses: Uses,
     /// Float operations emitted.
     pub(super) floats: HashSet<Plain>,
@@ -65,65 +68,61 @@ impl Spirv {
             MemoryModel::GLSL450,
         );
         let (words, id) = inputs(&mut b, if buffered(layout) { 1 } else { layout.words() });
-        let void = b.type_void();
-        let signature = b.type_function(void, []);
-        let main = b
-            .begin_function(void, None, FunctionControl::NONE, signature)
-            .expect("no function is open");
+        let truth = b.type_bool();
+        let body = b.id();
+        open_function(&mut b, truth, body);
+        let main = b.id();
         b.execution_mode(main, ExecutionMode::LocalSize, [GROUP, 1, 1]);
-        b.begin_block(None).expect("a function is open");
         let mut this = Self {
             b,
             features: Features::ALL,
             frames: Vec::new(),
             words: Vec::new(),
             variables: Vec::new(),
+            buffered: buffered(layout),
             invocation: 0,
-            in_group: 0,
             marks: Vec::new(),
             globals: [words, id],
             glsl,
             main,
+            body,
             uses: Uses::default(),
             floats: HashSet::new(),
         };
-        this.load_inputs(layout, words, id);
+        this.words = (0..layout.words()).map(|n| this.argument(n)).collect();
+        this.load_invocation(id);
         this
     }
 
-    fn load_inputs(&mut self, layout: &Layout, words: Word, id: Word) {
+    fn load_invocation(&mut self, id: Word) {
         let (long, short) = (self.ty(Type::U64), self.ty(Type::U32));
-        let pushed = |this: &mut Self, n: usize| {
-            let pointer = this.b.type_pointer(None, StorageClass::PushConstant, long);
-            let (first, n) = (
-                this.b.constant_bit32(short, 0),
-                this.b.constant_bit32(short, n as u32),
-            );
-            let at = this.op(Op::AccessChain, pointer, &[words, first, n]);
-            this.op(Op::Load, long, &[at])
-        };
-        if buffered(layout) {
-            let block = pushed(self, 0);
-            self.words = (0..layout.words())
-                .map(|n| self.buffered_word(block, n))
-                .collect();
-        } else {
-            self.words = (0..layout.words()).map(|n| pushed(self, n)).collect();
-        }
         let three = self.b.type_vector(short, 3);
         let number = self.op(Op::Load, three, &[id]);
         let x = self.b.composite_extract(short, None, number, [0]);
         let x = x.expect("a block is open");
         self.invocation = self.op(Op::UConvert, long, &[x]);
-        let mask = self.b.constant_bit32(short, GROUP - 1);
-        self.in_group = self.op(Op::BitwiseAnd, short, &[x, mask]);
     }
 
-    fn buffered_word(&mut self, block: Word, n: usize) -> Word {
+    /// A word of the argument block.
+    fn argument(&mut self, n: usize) -> Word {
+        if !self.buffered {
+            return self.pushed(n);
+        }
+        let block = self.pushed(0);
         let long = self.ty(Type::U64);
         let offset = self.b.constant_bit64(long, 8 * n as u64);
         let at = self.op(Op::IAdd, long, &[block, offset]);
         self.load_from(long, at, 8)
+    }
+
+    /// A word of the push constants.
+    fn pushed(&mut self, n: usize) -> Word {
+        let (long, short) = (self.ty(Type::U64), self.ty(Type::U32));
+        let pointer = self.b.type_pointer(None, StorageClass::PushConstant, long);
+        let first = self.b.constant_bit32(short, 0);
+        let n = self.b.constant_bit32(short, n as u32);
+        let at = self.op(Op::AccessChain, pointer, &[self.globals[0], first, n]);
+        self.op(Op::Load, long, &[at])
     }
 
     fn note(&mut self, operation: Plain, ty: Type) {
@@ -147,7 +146,7 @@ impl Spirv {
     }
 
     /// A variable of the function.
-    fn declare(&mut self, ty: Word) -> Word {
+    pub(super) fn declare(&mut self, ty: Word) -> Word {
         let pointer = self.b.type_pointer(None, StorageClass::Function, ty);
         let id = self.b.id();
         let class = vec![Operand::StorageClass(StorageClass::Function)];
@@ -218,20 +217,14 @@ impl Spirv {
         }
     }
 
-    /// Ends the function and declares what was used.
+    /// Ends the function, writes `main` and declares what was used.
     pub(super) fn finish(mut self) -> std::result::Result<Module, Cannot> {
-        self.b.ret().expect("a block is open");
+        self.end_body(false);
         self.b.end_function().expect("a function is open");
-        let globals = self
-            .globals
-            .into_iter()
-            .chain(std::mem::take(&mut self.marks));
-        self.b.entry_point(
-            ExecutionModel::GLCompute,
-            self.main,
-            "main",
-            globals.collect::<Vec<_>>(),
-        );
+        self.write_main();
+        let (main, globals) = (self.main, self.globals);
+        self.b
+            .entry_point(ExecutionModel::GLCompute, main, "main", globals);
         if self.uses.float64 {
             if !self.features.float64 {
                 return Err(Cannot::Feature {
@@ -259,6 +252,28 @@ impl Spirv {
         Ok(module)
     }
 
+    /// Ends the invocation.
+    fn end_body(&mut self, faulted: bool) {
+        let truth = self.ty(Type::Bool);
+        let faulted = match faulted {
+            true => self.b.constant_true(truth),
+            false => self.b.constant_false(truth),
+        };
+        self.b.ret_value(faulted).expect("a block is open");
+    }
+
+    fn write_main(&mut self) {
+        let (void, truth) = (self.b.type_void(), self.ty(Type::Bool));
+        open_function(&mut self.b, void, self.main);
+        let faulted = self.b.function_call(truth, None, self.body, []);
+        self.open_if(faulted.expect("a block is open"));
+        let flag = self.argument(args::FAULT);
+        self.raise(flag);
+        self.close_if();
+        self.b.ret().expect("a block is open");
+        self.b.end_function().expect("a function is open");
+    }
+
     fn controls(&mut self, width: u32, controls: Controls) {
         use Capability as C;
         use ExecutionMode as M;
@@ -277,6 +292,14 @@ impl Spirv {
             }
         }
     }
+}
+
+/// Begins a function without parameters.
+fn open_function(b: &mut Builder, result: Word, id: Word) {
+    let signature = b.type_function(result, []);
+    b.begin_function(result, Some(id), FunctionControl::NONE, signature)
+        .expect("no function is open");
+    b.begin_block(None).expect("a function is open");
 }
 
 /// The push constants, an array of so many words, and the invocation's number.
@@ -520,8 +543,7 @@ impl Target for Spirv {
         self.b.selected_block().is_none()
     }
 
-    fn fault(&mut self, flag: Word) {
-        self.raise(flag);
-        self.b.ret().expect("a block is open");
+    fn fault(&mut self, _flag: Word) {
+        self.end_body(true);
     }
 }
