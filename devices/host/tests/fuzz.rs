@@ -90,6 +90,49 @@ fn runs_end_where_decisions_turn() {
     }
 }
 
+/// Loads a constant apart share an address, but not across what may have assigned their index anew.
+#[test]
+fn shared_addresses_are_those_of_the_place() {
+    let bodies = [
+        "%2.k = 1u64 store $2.y, add($1.x[add(%0.i, 1u64)], mul($1.x[sub(add(%0.i, 4u64), 2u64)], $1.x[%0.i]))",
+        "%2.k = %0.i store $2.y, $1.x[%2.k] if lt($0.n, 3u64) { %2.k = add(%0.i, 1u64) }
+            store $2.y, add($2.y[own], $1.x[%2.k])",
+        "%2.k = %0.i %1.v = $1.x[%2.k] if lt($0.n, 3u64) { %2.k = add(%0.i, 1u64) }
+            else { store $2.y, $1.x[%2.k] }",
+        "%2.k = %0.i store $2.y, $1.x[%2.k] if lt($0.n, 8u64) { %2.k = add(%0.i, 1u64) }
+            else { %2.k = add(%0.i, 2u64) } store $2.y, add($2.y[own], $1.x[%2.k])",
+        "%2.k = %0.i %1.v = $1.x[%2.k]
+            store $2.y, choose(lt($0.n, 3u64), { %2.k = add(%0.i, 1u64) yield %1.v }, $1.x[%2.k])
+            store $2.y, add($2.y[own], $1.x[%2.k])",
+        "%2.k = %0.i %1.v = $1.x[%2.k]
+            if or_else(gt($0.n, 3u64), { %2.k = add(%0.i, 1u64) yield true }) { store $2.y, 1.0f32 }
+            store $2.y, add($2.y[own], $1.x[%2.k])",
+        "%2.k = %0.i %1.v = $1.x[%2.k] loop { if gt($0.n, 3u64) { break } %2.k = add(%0.i, 1u64) break }
+            store $2.y, add(%1.v, $1.x[%2.k])",
+        "%2.k = 1u64 %1.v = $1.x[add(%0.i, %2.k)] for %2.k in 0u64..4u64 { %1.v = mul(%1.v, 2.0f32) }
+            store $2.y, add(%1.v, $1.x[add(%0.i, %2.k)])",
+    ];
+    for body in bodies {
+        let text = format!(
+            "section s(n: u64, x: in f32, y: own f32) {{
+                local %0.i: u64
+                local %1.v: f32
+                local %2.k: u64
+                parallel %0.i {{ {body} }}
+            }}"
+        );
+        let module = validate(parse(&text).unwrap()).unwrap();
+        assert_eq!(sim::lanes(&module), 4, "{text}");
+        let x = (0..44u8).flat_map(|v| f32::from(v).to_le_bytes()).collect();
+        let args = [
+            Arg::Scalar(Value::U64(5)),
+            Arg::Slice(x),
+            Arg::Slice(vec![7; 4 * 40]),
+        ];
+        agree(&text, &mut simulated(), &module, &args, 0..40);
+    }
+}
+
 /// What a group must not take for granted: faults and stores that only some reach, or that nothing reaches.
 #[test]
 fn groups_leave_faults_and_ends_to_single_indices() {

@@ -1,14 +1,12 @@
 //! Values of a group, by their shapes, and expressions.
 
-use std::ptr;
-
-use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value as Ssa, types};
+use cranelift_codegen::ir::Value as Ssa;
 use hotsled_ir::walk::{self, Visit};
 use hotsled_ir::{BinOp, Expr, LocalId, ParamId, Type, Value};
 
 use super::super::body::clif;
 use super::shape::Shape;
-use super::{Group, Pass, Remembered};
+use super::{Group, Pass};
 
 /// A value by its shape.
 #[derive(Clone, Copy)]
@@ -50,7 +48,7 @@ impl Wide {
 }
 
 impl Group<'_, '_, '_, '_> {
-    /// A value: what the plan has remembered of it, or else computed, and by the plan remembered.
+    /// A value: what the plan has noted of it, or else computed, and by the plan noted.
     pub(super) fn expr(&mut self, e: &Expr) -> Wide {
         let plain = matches!(
             e,
@@ -63,7 +61,7 @@ impl Group<'_, '_, '_, '_> {
             Pass::Plan => {
                 let value = self.evaluate(e);
                 if !matches!(value, Varying(_)) && !holds_block(e) {
-                    self.remember(e, value);
+                    self.note(e, value);
                 }
                 value
             }
@@ -72,31 +70,6 @@ impl Group<'_, '_, '_, '_> {
             }
             Pass::Group => self.evaluate(e),
         }
-    }
-
-    fn remember(&mut self, e: &Expr, value: Wide) {
-        let ty = self.body.builder.func.dfg.value_type(value.single());
-        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, ty.bytes(), 3);
-        let slot = self.body.builder.create_sized_stack_slot(data);
-        let ins = self.body.builder.ins();
-        ins.stack_store(types::I64, value.single(), slot, 0);
-        self.remembered.push(Remembered {
-            of: e,
-            shape: value.shape(),
-            ty,
-            slot,
-        });
-    }
-
-    fn recall(&mut self, e: &Expr) -> Option<Wide> {
-        let (shape, value) = *self.planned.get(&ptr::from_ref(e))?;
-        Some(match (shape, self.along) {
-            (Shape::Linear, Some(along)) => {
-                let along = self.body.cast(Type::U64, self.shapes.ty(e), along);
-                Linear(self.body.builder.ins().iadd(value, along))
-            }
-            _ => Uniform(value),
-        })
     }
 
     fn evaluate(&mut self, e: &Expr) -> Wide {
@@ -118,9 +91,11 @@ impl Group<'_, '_, '_, '_> {
                 self.stmts(stmts);
                 self.expr(value)
             }
-            Expr::And(a, b) => self.both(BinOp::And, a, b),
-            Expr::Or(a, b) => self.both(BinOp::Or, a, b),
-            Expr::If(condition, yes, no) => self.choice(e, condition, yes, no),
+            Expr::And(..) | Expr::Or(..) | Expr::If(..) => {
+                let value = self.branching(e);
+                self.numbers.forget(|assigned| walk::expr(assigned, e));
+                value
+            }
             Expr::Unary(op, a) => {
                 let (ty, a) = (self.shapes.ty(a), self.expr(a));
                 self.unary(*op, ty, a)
@@ -153,6 +128,16 @@ impl Group<'_, '_, '_, '_> {
         }
     }
 
+    /// What evaluates one side only, or both for a part of the group.
+    fn branching(&mut self, e: &Expr) -> Wide {
+        match e {
+            Expr::And(a, b) => self.both(BinOp::And, a, b),
+            Expr::Or(a, b) => self.both(BinOp::Or, a, b),
+            Expr::If(condition, yes, no) => self.choice(e, condition, yes, no),
+            _ => unreachable!("only these branch"),
+        }
+    }
+
     fn get(&mut self, id: LocalId) -> Wide {
         match (self.shapes.local(id), self.locals[usize::from(id.0)]) {
             (Shape::Varying, Some(variable)) => Varying(Some(self.body.builder.use_var(variable))),
@@ -162,26 +147,26 @@ impl Group<'_, '_, '_, '_> {
         }
     }
 
-    /// An element for all, or a run of elements, whose address the plan has checked and remembers.
+    /// An element for all, or a run of elements, whose address the plan has checked and noted.
     fn load(&mut self, e: &Expr, param: ParamId, at: &Expr) -> Wide {
         let elem = self.body.elem(param);
-        let known = (!self.plans() && self.loops == 0).then(|| self.planned.get(&ptr::from_ref(e)));
-        if let Some(&(shape, value)) = known.flatten() {
-            return match (shape, self.along) {
-                (Shape::Linear, Some(along)) => {
-                    let address = self.body.offset(elem, value, along);
-                    self.varying(|this| this.load_run(elem, address))
-                }
-                _ => Uniform(value),
-            };
+        let noted = self.loops == 0 && !holds_block(e);
+        if noted && !self.plans() {
+            if let Some((address, bytes)) = self.recall_run(e, param) {
+                return self.varying(|this| this.load_run(elem, address, bytes));
+            }
+            if let Some(value) = self.recall(e) {
+                return value;
+            }
         }
+        let number = self.numbers.of(at);
         match self.expr(at) {
             Linear(first) => {
                 let address = self.run_address(param, first);
-                if self.plans() && self.loops == 0 && !holds_block(e) {
-                    self.remember(e, Linear(address));
+                if noted && self.plans() {
+                    self.note_run(e, param, first, number);
                 }
-                self.varying(|this| this.load_run(elem, address))
+                self.varying(|this| this.load_run(elem, address, 0))
             }
             Uniform(at) => {
                 let address = self.body.element(param, at);
@@ -252,7 +237,7 @@ impl Group<'_, '_, '_, '_> {
         self.body.branch(condition, then, other);
         for (block, side) in [(then, yes), (other, no)] {
             self.body.switch(block);
-            let value = match (shape, self.expr(side)) {
+            let value = match (shape, self.way(|this| this.expr(side))) {
                 (Shape::Varying, value) => self.vector(ty, value),
                 (Shape::Linear, Uniform(value)) => {
                     self.body.leave(self.body.fault); // here it does not count along
