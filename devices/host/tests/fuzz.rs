@@ -72,9 +72,31 @@ fn runs_end_where_decisions_turn() {
         "choose(eq(%0.i, 18u64), 7u64, %0.i)",
         "choose(ne(%0.i, 18u64), %0.i, 7u64)",
         "choose(eq(%0.i, 18u64), 7u64, 9u64)",
+        "sub(39u64, %0.i)",
+        "add(%0.i, min(sub(39u64, %0.i), 1u64))",
+        "sub(%0.i, min(%0.i, 1u64))",
+        "min(to_u64(sub(10u32, to_u32(%0.i))), 3u64)",
+        "sub(50u64, sub(50u64, %0.i))",
+        "sub(1u64, sub(1u64, %0.i))",
     ];
-    for at in turns {
-        for (elem, bytes) in [("f32", 4), ("u8", 1), ("i16", 2), ("f64", 8)] {
+    places(&turns, &[("f32", 4), ("u8", 1), ("i16", 2), ("f64", 8)]);
+}
+
+/// So does one where a falling index of 32 bits wraps.
+#[test]
+fn runs_end_where_falling_values_wrap() {
+    let turns = [
+        "rem(to_u64(sub(10u32, to_u32(%0.i))), 37u64)",
+        "rem(to_u64(sub(-2147483638i32, to_i32(%0.i))), 37u64)",
+        "and(to_u64(to_f64(sub(10u32, to_u32(%0.i)))), 31u64)",
+    ];
+    places(&turns, &[("f64", 8), ("i64", 8)]);
+}
+
+/// Loads from places.
+fn places(places: &[&str], elems: &[(&str, usize)]) {
+    for at in places {
+        for &(elem, bytes) in elems {
             let text = format!(
                 "section s(x: in {elem}, y: own {elem}) {{
                     local %0.i: u64

@@ -491,7 +491,7 @@ impl<'a> Generator<'a> {
             _ => Expr::Local(*self.held.last().expect("the index at least")),
         };
         let (index, n) = (Box::new(index), self.dice.below(LEN));
-        match self.dice.below(8) {
+        match self.dice.below(10) {
             0 => Expr::Binary(BinOp::Add, index, few(n)),
             1 => Expr::Binary(BinOp::Sub, index, few(n / 4)),
             // Shorter rows run index by index.
@@ -504,6 +504,17 @@ impl<'a> Generator<'a> {
                 let start = Expr::Const(Value::U32([0, u32::MAX - 9][n as usize % 2]));
                 let moved = Expr::Binary(BinOp::Add, Box::new(narrow), Box::new(start));
                 Expr::Cast(Type::U64, Box::new(moved))
+            }
+            7 => {
+                let falling = Expr::Binary(BinOp::Sub, few(2 * LEN), index);
+                Expr::Binary(BinOp::Sub, few(3 * LEN), Box::new(falling))
+            }
+            8 => {
+                let start = Box::new(Expr::Const(Value::U32(self.dice.below(2 * LEN) as u32)));
+                let narrow = Box::new(Expr::Cast(Type::U32, index));
+                let falling = Expr::Binary(BinOp::Sub, start, narrow);
+                let falling = Box::new(Expr::Cast(Type::U64, Box::new(falling)));
+                Expr::Binary(BinOp::Min, falling, few(n % 16))
             }
             _ => *index,
         }
@@ -589,6 +600,11 @@ impl<'a> Generator<'a> {
             let few = Expr::Const(Value::U64(self.dice.below(3)));
             let op = self.dice.pick(&[BinOp::Add, BinOp::Sub]);
             return Expr::Binary(op, spot, Box::new(few));
+        }
+        if self.style.flat.is_some() && self.dice.one_in(8) {
+            // From the end, the first index perhaps beyond it.
+            let len = Expr::Const(Value::U64(LEN - self.dice.below(2)));
+            return Expr::Binary(BinOp::Sub, Box::new(len), Box::new(Expr::Local(INDEX)));
         }
         if self.style.flat.is_some() && self.dice.one_in(8) {
             // The last indices may be beyond the end.

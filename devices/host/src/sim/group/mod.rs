@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod element;
+mod float;
 mod notes;
 mod number;
 mod run;
@@ -20,7 +21,7 @@ use notes::Notes;
 use number::Numbers;
 use shape::Shape;
 pub(super) use shape::{Shapes, ty};
-use value::Wide::{self, Linear, Uniform, Varying};
+use value::Wide::{self, Falling, Linear, Uniform, Varying};
 
 /// What is being emitted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -242,7 +243,7 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
         }
         let turns = self.body.open(var, start.single(), end.single());
         let at = self.body.builder.use_var(self.body.local(var));
-        self.set(var, start.with(at));
+        self.set(var, Wide::of(start.shape(), at));
         self.in_loop(turns.done, turns.step, body);
         self.body.close(&turns);
     }
@@ -271,7 +272,7 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
                     self.assign(variable, ty, value);
                 }
             }
-            (None, Uniform(value) | Linear(value)) => {
+            (None, Uniform(value) | Linear(value) | Falling(value)) => {
                 self.body.builder.def_var(self.body.local(id), value);
             }
             (None, Varying(_)) => {} // the plan
@@ -317,7 +318,8 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
                 self.under(mask, |this| this.stmts(yes));
                 self.under_not(mask, |this| this.stmts(no));
             }
-            Uniform(condition) | Linear(condition) => {
+            condition => {
+                let condition = condition.single();
                 self.one_of(condition, |this| this.stmts(yes), |this| this.stmts(no));
             }
         }

@@ -13,7 +13,7 @@ use super::super::body::Body;
 use super::Group;
 use super::number::{Class, Number};
 use super::shape::Shape;
-use super::value::Wide::{self, Linear, Uniform};
+use super::value::Wide::{self, Falling, Linear};
 
 /// A value that waits in memory: a variable of each would live through every block. What counts along with the
 /// index waits as what it would be at index 0.
@@ -72,6 +72,10 @@ impl Group<'_, '_, '_, '_> {
                 let index = self.index_as(self.shapes.ty(e));
                 self.body.builder.ins().isub(first, index)
             }
+            Falling(first) => {
+                let index = self.index_as(self.shapes.ty(e));
+                self.body.builder.ins().iadd(first, index)
+            }
             value => value.single(),
         };
         let ty = self.body.builder.func.dfg.value_type(kept);
@@ -110,13 +114,18 @@ impl Group<'_, '_, '_, '_> {
     pub(super) fn recall(&mut self, e: &Expr) -> Option<Wide> {
         let &(note, _) = self.notes.of.get(&ptr::from_ref(e))?;
         let (shape, value) = self.taken(note);
-        Some(match shape {
+        let value = match shape {
             Shape::Linear => {
                 let index = self.index_as(self.shapes.ty(e));
-                Linear(self.body.builder.ins().iadd(value, index))
+                self.body.builder.ins().iadd(value, index)
             }
-            _ => Uniform(value),
-        })
+            Shape::Falling => {
+                let index = self.index_as(self.shapes.ty(e));
+                self.body.builder.ins().isub(value, index)
+            }
+            _ => value,
+        };
+        Some(Wide::of(shape, value))
     }
 
     /// Of a group: the address of a load's run, less so many bytes.

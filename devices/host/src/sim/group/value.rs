@@ -15,17 +15,19 @@ pub(super) enum Wide {
     Uniform(Ssa),
     /// That of the first; the others follow by ones.
     Linear(Ssa),
+    /// That of the first; the others follow, falling by ones.
+    Falling(Ssa),
     /// All in a vector, of `bool` a mask; none in the plan, which has no use for it.
     Varying(Option<Ssa>),
 }
 
-use Wide::{Linear, Uniform, Varying};
+use Wide::{Falling, Linear, Uniform, Varying};
 
 impl Wide {
     /// The one of all, or that of the first.
     pub(super) fn single(self) -> Ssa {
         match self {
-            Uniform(value) | Linear(value) => value,
+            Uniform(value) | Linear(value) | Falling(value) => value,
             Varying(_) => unreachable!("its shape is not known"),
         }
     }
@@ -34,15 +36,18 @@ impl Wide {
         match self {
             Uniform(_) => Shape::Uniform,
             Linear(_) => Shape::Linear,
+            Falling(_) => Shape::Falling,
             Varying(_) => Shape::Varying,
         }
     }
 
-    /// Another single value of the same shape.
-    pub(super) fn with(self, value: Ssa) -> Self {
-        match self {
-            Linear(_) => Linear(value),
-            _ => Uniform(value),
+    /// A value of a shape: the one of all, that of the first, or a vector.
+    pub(super) fn of(shape: Shape, value: Ssa) -> Self {
+        match shape {
+            Shape::Uniform => Uniform(value),
+            Shape::Linear => Linear(value),
+            Shape::Falling => Falling(value),
+            Shape::Varying => Varying(Some(value)),
         }
     }
 }
@@ -142,8 +147,7 @@ impl Group<'_, '_, '_, '_> {
         match (self.shapes.local(id), self.locals[usize::from(id.0)]) {
             (Shape::Varying, Some(variable)) => Varying(Some(self.body.builder.use_var(variable))),
             (Shape::Varying, None) => Varying(None),
-            (Shape::Linear, _) => Linear(self.body.builder.use_var(self.body.local(id))),
-            (Shape::Uniform, _) => Uniform(self.body.builder.use_var(self.body.local(id))),
+            (shape, _) => Wide::of(shape, self.body.builder.use_var(self.body.local(id))),
         }
     }
 
@@ -191,7 +195,7 @@ impl Group<'_, '_, '_, '_> {
                     this.body.binary(op, Type::Bool, a, b)
                 });
             }
-            Uniform(a) | Linear(a) => a,
+            a => a.single(),
         };
         let short = Expr::Const(Value::Bool(!on_and));
         let (yes, no) = if on_and { (b, &short) } else { (&short, b) };
@@ -211,9 +215,9 @@ impl Group<'_, '_, '_, '_> {
                     this.blend(ty, mask, yes, no)
                 })
             }
-            Uniform(condition) | Linear(condition) => {
+            condition => {
                 let shape = self.shapes.shape(e);
-                self.either(condition, ty, shape, yes, no)
+                self.either(condition.single(), ty, shape, yes, no)
             }
         }
     }
@@ -248,12 +252,7 @@ impl Group<'_, '_, '_, '_> {
             self.body.give(value, done);
         }
         self.body.switch(done);
-        let value = self.body.builder.block_params(done)[0];
-        match shape {
-            Shape::Varying => Varying(Some(value)),
-            Shape::Linear => Linear(value),
-            Shape::Uniform => Uniform(value),
-        }
+        Wide::of(shape, self.body.builder.block_params(done)[0])
     }
 }
 
