@@ -46,6 +46,8 @@ pub(super) struct Group<'s, 'b, 'a, 'f> {
     turns: Variable,
     /// What the plan leaves to groups.
     notes: Notes,
+    /// Of the plan: what is evaluated is a part of what it will note.
+    noted: bool,
     /// Of the plan: which values are the same, or a constant apart.
     numbers: Numbers<'a>,
     /// Inner loops around.
@@ -66,6 +68,7 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
         Self {
             turns,
             notes: Notes::default(),
+            noted: false,
             numbers: Numbers::new(module),
             locals: vec![None; module.locals.len()],
             stores: vec![None; module.params.len()],

@@ -36,6 +36,8 @@ impl Body<'_, '_> {
         self.switch(long);
         let whole = self.builder.ins().band_imm_s(indices, -lanes);
         let last = self.builder.ins().iadd(at, whole);
+        let rest = self.builder.ins().isub(indices, whole);
+        self.builder.def_var(count, rest);
         self.jump(ready);
 
         self.switch(group);
@@ -44,7 +46,7 @@ impl Body<'_, '_> {
         let next = self.builder.ins().iadd_imm_s(at, lanes);
         self.builder.def_var(index, next);
         let again = self.compare(CmpOp::Lt, Type::U64, next, last);
-        self.branch(again, group, more);
+        self.branch(again, group, singles);
         self.fault = fault;
         self.switch(ready);
         notes.take(self);

@@ -64,8 +64,9 @@ impl Group<'_, '_, '_, '_> {
         }
         match self.pass {
             Pass::Plan => {
-                let value = self.evaluate(e);
-                if !matches!(value, Varying(_)) && !holds_block(e) {
+                let whole = self.shapes.shape(e) != Shape::Varying && !holds_block(e);
+                let value = self.part_of(whole, |this| this.evaluate(e));
+                if whole && !self.noted {
                     self.note(e, value);
                 }
                 value
@@ -75,6 +76,15 @@ impl Group<'_, '_, '_, '_> {
             }
             Pass::Group => self.evaluate(e),
         }
+    }
+
+    /// Of the plan: evaluates what is a part of what it notes as a whole, if it does.
+    fn part_of<T>(&mut self, whole: bool, f: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.noted;
+        self.noted |= whole;
+        let value = f(self);
+        self.noted = outer;
+        value
     }
 
     fn evaluate(&mut self, e: &Expr) -> Wide {
@@ -164,10 +174,11 @@ impl Group<'_, '_, '_, '_> {
             }
         }
         let number = self.numbers.of(at);
-        match self.expr(at) {
+        let runs = noted && self.plans() && self.shapes.shape(at) == Shape::Linear;
+        match self.part_of(runs, |this| this.expr(at)) {
             Linear(first) => {
                 let address = self.run_address(param, first);
-                if noted && self.plans() {
+                if runs {
                     self.note_run(e, param, first, number);
                 }
                 self.varying(|this| this.load_run(elem, address, 0))
