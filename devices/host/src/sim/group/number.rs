@@ -144,3 +144,57 @@ impl Visit for Assigned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of two places.
+    fn numbers(places: [&str; 2]) -> [Number; 2] {
+        let [a, b] = places.map(|at| format!("store $1.y, $0.x[{at}]"));
+        let text = format!(
+            "section s(x: in f32, y: own f32, n: u64) {{
+                local %0.i: u64
+                parallel %0.i {{ {a} {b} }}
+            }}"
+        );
+        let module = hotsled_ir::parse(&text).expect("it is well-formed");
+        let mut numbers = Numbers::new(&module);
+        let mut of = |n: usize| match &module.body[n] {
+            Stmt::Store(_, Expr::Load(_, at)) => numbers.of(at),
+            other => panic!("{other:?}"),
+        };
+        [of(0), of(1)]
+    }
+
+    /// How far the second place is beyond the first, if that is known.
+    fn apart(places: [&str; 2]) -> Option<i64> {
+        let [a, b] = numbers(places);
+        (a.class == b.class).then(|| b.more.wrapping_sub(a.more) as i64)
+    }
+
+    #[test]
+    fn constants_are_kept_apart() {
+        assert_eq!(apart(["%0.i", "%0.i"]), Some(0));
+        assert_eq!(apart(["add(1u64, %0.i)", "sub(%0.i, 1u64)"]), Some(-2));
+        assert_eq!(apart(["%0.i", "sub(add(%0.i, $2.n), 4u64)"]), None);
+        assert_eq!(apart(["7u64", "add(2u64, 3u64)"]), Some(-2));
+        assert_eq!(apart(["%0.i", "sub(1u64, %0.i)"]), None);
+    }
+
+    #[test]
+    fn rows_are_classes() {
+        let at = |row: &str, column: &str| format!("add(mul({row}, $2.n), {column})");
+        let (west, east) = ("sub(%0.i, 1u64)", "add(%0.i, 1u64)");
+        let here = at("%0.i", west);
+        assert_eq!(apart([&here, &at("%0.i", east)]), Some(2));
+        assert_eq!(apart([&here, &at(east, west)]), None);
+    }
+
+    #[test]
+    fn narrow_sums_may_wrap() {
+        let narrow = |more: u32| format!("to_u64(add(to_u32(%0.i), {more}u32))");
+        assert_eq!(apart([&narrow(1), &narrow(1)]), Some(0));
+        assert_eq!(apart([&narrow(1), &narrow(2)]), None);
+    }
+}
