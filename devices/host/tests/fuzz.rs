@@ -72,9 +72,31 @@ fn runs_end_where_decisions_turn() {
         "choose(eq(%0.i, 18u64), 7u64, %0.i)",
         "choose(ne(%0.i, 18u64), %0.i, 7u64)",
         "choose(eq(%0.i, 18u64), 7u64, 9u64)",
+        "sub(39u64, %0.i)",
+        "add(%0.i, min(sub(39u64, %0.i), 1u64))",
+        "sub(%0.i, min(%0.i, 1u64))",
+        "min(to_u64(sub(10u32, to_u32(%0.i))), 3u64)",
+        "sub(50u64, sub(50u64, %0.i))",
+        "sub(1u64, sub(1u64, %0.i))",
     ];
-    for at in turns {
-        for (elem, bytes) in [("f32", 4), ("u8", 1), ("i16", 2), ("f64", 8)] {
+    places(&turns, &[("f32", 4), ("u8", 1), ("i16", 2), ("f64", 8)]);
+}
+
+/// So does one where a falling index of 32 bits wraps.
+#[test]
+fn runs_end_where_falling_values_wrap() {
+    let turns = [
+        "rem(to_u64(sub(10u32, to_u32(%0.i))), 37u64)",
+        "rem(to_u64(sub(-2147483638i32, to_i32(%0.i))), 37u64)",
+        "and(to_u64(to_f64(sub(10u32, to_u32(%0.i)))), 31u64)",
+    ];
+    places(&turns, &[("f64", 8), ("i64", 8)]);
+}
+
+/// Loads from places.
+fn places(places: &[&str], elems: &[(&str, usize)]) {
+    for at in places {
+        for &(elem, bytes) in elems {
             let text = format!(
                 "section s(x: in {elem}, y: own {elem}) {{
                     local %0.i: u64
@@ -87,6 +109,49 @@ fn runs_end_where_decisions_turn() {
             let args = [Arg::Slice(x), Arg::Slice(vec![0; 40 * bytes])];
             agree(&text, &mut simulated(), &module, &args, 0..40);
         }
+    }
+}
+
+/// Loads a constant apart share an address, but not across what may have assigned their index anew.
+#[test]
+fn shared_addresses_are_those_of_the_place() {
+    let bodies = [
+        "%2.k = 1u64 store $2.y, add($1.x[add(%0.i, 1u64)], mul($1.x[sub(add(%0.i, 4u64), 2u64)], $1.x[%0.i]))",
+        "%2.k = %0.i store $2.y, $1.x[%2.k] if lt($0.n, 3u64) { %2.k = add(%0.i, 1u64) }
+            store $2.y, add($2.y[own], $1.x[%2.k])",
+        "%2.k = %0.i %1.v = $1.x[%2.k] if lt($0.n, 3u64) { %2.k = add(%0.i, 1u64) }
+            else { store $2.y, $1.x[%2.k] }",
+        "%2.k = %0.i store $2.y, $1.x[%2.k] if lt($0.n, 8u64) { %2.k = add(%0.i, 1u64) }
+            else { %2.k = add(%0.i, 2u64) } store $2.y, add($2.y[own], $1.x[%2.k])",
+        "%2.k = %0.i %1.v = $1.x[%2.k]
+            store $2.y, choose(lt($0.n, 3u64), { %2.k = add(%0.i, 1u64) yield %1.v }, $1.x[%2.k])
+            store $2.y, add($2.y[own], $1.x[%2.k])",
+        "%2.k = %0.i %1.v = $1.x[%2.k]
+            if or_else(gt($0.n, 3u64), { %2.k = add(%0.i, 1u64) yield true }) { store $2.y, 1.0f32 }
+            store $2.y, add($2.y[own], $1.x[%2.k])",
+        "%2.k = %0.i %1.v = $1.x[%2.k] loop { if gt($0.n, 3u64) { break } %2.k = add(%0.i, 1u64) break }
+            store $2.y, add(%1.v, $1.x[%2.k])",
+        "%2.k = 1u64 %1.v = $1.x[add(%0.i, %2.k)] for %2.k in 0u64..4u64 { %1.v = mul(%1.v, 2.0f32) }
+            store $2.y, add(%1.v, $1.x[add(%0.i, %2.k)])",
+    ];
+    for body in bodies {
+        let text = format!(
+            "section s(n: u64, x: in f32, y: own f32) {{
+                local %0.i: u64
+                local %1.v: f32
+                local %2.k: u64
+                parallel %0.i {{ {body} }}
+            }}"
+        );
+        let module = validate(parse(&text).unwrap()).unwrap();
+        assert_eq!(sim::lanes(&module), 4, "{text}");
+        let x = (0..44u8).flat_map(|v| f32::from(v).to_le_bytes()).collect();
+        let args = [
+            Arg::Scalar(Value::U64(5)),
+            Arg::Slice(x),
+            Arg::Slice(vec![7; 4 * 40]),
+        ];
+        agree(&text, &mut simulated(), &module, &args, 0..40);
     }
 }
 

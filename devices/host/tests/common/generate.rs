@@ -197,6 +197,8 @@ struct Generator<'a> {
     style: Style,
     module: Module,
     in_body: bool,
+    /// Of flat modules: places that always have two elements before and after them.
+    spots: Vec<LocalId>,
     /// Variables of the loops around, which may be read and not assigned.
     held: Vec<LocalId>,
     /// Loops around within the innermost value block.
@@ -249,16 +251,21 @@ impl<'a> Generator<'a> {
             index: INDEX,
             body: vec![],
         };
-        Self {
+        let mut this = Self {
             dice,
             style,
             module,
+            spots: Vec::new(),
             in_body: false,
             held: vec![INDEX],
             loops: 0,
             conditions: 0,
             left: 250,
+        };
+        if style.flat.is_some() {
+            this.spots = (0..2).map(|_| this.new_local(Type::U64)).collect();
         }
+        this
     }
 
     /// Assigns every local and fills every array of the prelude, or of the body.
@@ -272,6 +279,10 @@ impl<'a> Generator<'a> {
             if self.style.flat.is_none() {
                 all.push(Stmt::Fill(self.own_array(ty), self.constant(ty)));
             }
+        }
+        if self.in_body {
+            let spots = self.spots.clone();
+            all.extend(spots.into_iter().map(|spot| self.set_spot(spot)));
         }
         all
     }
@@ -363,7 +374,13 @@ impl<'a> Generator<'a> {
     }
 
     fn flat_stmt(&mut self, depth: u32) -> Stmt {
-        match self.dice.below(7) {
+        match self.dice.below(9) {
+            7 if self.conditions == 0 || self.may_differ(Type::U64) => {
+                let spots = self.spots.clone();
+                let spot = self.dice.pick(&spots);
+                self.set_spot(spot)
+            }
+            8 if depth > 0 && self.conditions == 0 => self.once(depth),
             3 => {
                 let rare = Expr::Const(Value::U64(self.dice.below(4 * LEN)));
                 let rare = Expr::Compare(CmpOp::Eq, Box::new(self.place()), Box::new(rare));
@@ -408,6 +425,33 @@ impl<'a> Generator<'a> {
         }
     }
 
+    fn set_spot(&mut self, spot: LocalId) -> Stmt {
+        let few = |n| Box::new(Expr::Const(Value::U64(n)));
+        let place = match self.may_differ(Type::U64) {
+            true => self.place(),
+            // It has to count along wherever it is set.
+            false => Expr::Binary(
+                BinOp::Add,
+                Box::new(Expr::Local(INDEX)),
+                few(self.dice.below(LEN)),
+            ),
+        };
+        let inner = Expr::Binary(BinOp::Rem, Box::new(place), few(LEN - 4));
+        Stmt::Set(spot, Expr::Binary(BinOp::Add, Box::new(inner), few(2)))
+    }
+
+    /// Statements that a break leaves early, for all or from some index on.
+    fn once(&mut self, depth: u32) -> Stmt {
+        let some = Expr::Const(Value::U64(self.dice.below(LEN)));
+        let op = self.dice.pick(&CmpOp::ALL);
+        let leaves = Expr::Compare(op, Box::new(self.place()), Box::new(some));
+        let mut body = self.block(depth - 1);
+        let middle = self.dice.below(body.len() as u64 + 1) as usize;
+        body.insert(middle, Stmt::If(leaves, vec![Stmt::Break], vec![]));
+        body.push(Stmt::Break);
+        Stmt::Loop(body)
+    }
+
     /// A local that nothing else assigns.
     fn new_local(&mut self, ty: Type) -> LocalId {
         let name = "fresh".into();
@@ -447,7 +491,7 @@ impl<'a> Generator<'a> {
             _ => Expr::Local(*self.held.last().expect("the index at least")),
         };
         let (index, n) = (Box::new(index), self.dice.below(LEN));
-        match self.dice.below(8) {
+        match self.dice.below(10) {
             0 => Expr::Binary(BinOp::Add, index, few(n)),
             1 => Expr::Binary(BinOp::Sub, index, few(n / 4)),
             // Shorter rows run index by index.
@@ -460,6 +504,17 @@ impl<'a> Generator<'a> {
                 let start = Expr::Const(Value::U32([0, u32::MAX - 9][n as usize % 2]));
                 let moved = Expr::Binary(BinOp::Add, Box::new(narrow), Box::new(start));
                 Expr::Cast(Type::U64, Box::new(moved))
+            }
+            7 => {
+                let falling = Expr::Binary(BinOp::Sub, few(2 * LEN), index);
+                Expr::Binary(BinOp::Sub, few(3 * LEN), Box::new(falling))
+            }
+            8 => {
+                let start = Box::new(Expr::Const(Value::U32(self.dice.below(2 * LEN) as u32)));
+                let narrow = Box::new(Expr::Cast(Type::U32, index));
+                let falling = Expr::Binary(BinOp::Sub, start, narrow);
+                let falling = Box::new(Expr::Cast(Type::U64, Box::new(falling)));
+                Expr::Binary(BinOp::Min, falling, few(n % 16))
             }
             _ => *index,
         }
@@ -539,6 +594,18 @@ impl<'a> Generator<'a> {
             Some(_) => self.place(),
             None => self.expr(Type::U64, depth),
         };
+        if self.style.flat.is_some() && self.in_body && self.dice.one_in(3) {
+            let spots = self.spots.clone();
+            let spot = Box::new(Expr::Local(self.dice.pick(&spots)));
+            let few = Expr::Const(Value::U64(self.dice.below(3)));
+            let op = self.dice.pick(&[BinOp::Add, BinOp::Sub]);
+            return Expr::Binary(op, spot, Box::new(few));
+        }
+        if self.style.flat.is_some() && self.dice.one_in(8) {
+            // From the end, the first index perhaps beyond it.
+            let len = Expr::Const(Value::U64(LEN - self.dice.below(2)));
+            return Expr::Binary(BinOp::Sub, Box::new(len), Box::new(Expr::Local(INDEX)));
+        }
         if self.style.flat.is_some() && self.dice.one_in(8) {
             // The last indices may be beyond the end.
             let few = Expr::Const(Value::U64(self.dice.below(3)));

@@ -7,7 +7,7 @@ use hotsled_ir::{BinOp, CmpOp, Type, UnOp, Value};
 use super::super::body::{Body, clif};
 use super::Group;
 use super::shape::{Shape, Width};
-use super::value::Wide::{self, Linear, Uniform, Varying};
+use super::value::Wide::{self, Falling, Linear, Uniform, Varying};
 
 impl Group<'_, '_, '_, '_> {
     fn lanes(&self) -> u8 {
@@ -41,11 +41,11 @@ impl Group<'_, '_, '_, '_> {
                 self.splat(Type::Bool, mask)
             }
             Uniform(value) => self.splat(ty, value),
-            Linear(_) => self.by_lanes(ty, &[(ty, value)], |_, lane| lane[0]),
+            Linear(_) | Falling(_) => self.by_lanes(ty, &[(ty, value)], |_, lane| lane[0]),
         }
     }
 
-    fn splat(&mut self, ty: Type, value: Ssa) -> Ssa {
+    pub(super) fn splat(&mut self, ty: Type, value: Ssa) -> Ssa {
         let vector = self.vector_type(ty);
         self.body.builder.ins().splat(vector, value)
     }
@@ -92,6 +92,7 @@ impl Group<'_, '_, '_, '_> {
         match value {
             Uniform(value) => value,
             Linear(first) => ins.iadd_imm_s(first, i64::from(lane)),
+            Falling(first) => ins.iadd_imm_s(first, -i64::from(lane)),
             Varying(vector) => {
                 debug_assert_ne!(ty, Type::Bool, "flags are joined as masks");
                 ins.extractlane(vector.expect("not asked for by the plan"), lane)
@@ -117,6 +118,15 @@ impl Group<'_, '_, '_, '_> {
         self.body.builder.ins().isub(last, first)
     }
 
+    fn least(&mut self, ty: Type) -> Ssa {
+        self.body.constant(match ty {
+            Type::I32 => Value::I32(i32::MIN),
+            Type::I64 => Value::I64(i64::MIN),
+            Type::U32 => Value::U32(0),
+            _ => Value::U64(0),
+        })
+    }
+
     pub(super) fn unary(&mut self, op: UnOp, ty: Type, a: Wide) -> Wide {
         if let Uniform(a) = a {
             return Uniform(self.body.unary(op, ty, a));
@@ -136,23 +146,6 @@ impl Group<'_, '_, '_, '_> {
         })
     }
 
-    /// As for single values: `trunc`, one further from zero where at least a half was cut off.
-    fn round(&mut self, ty: Type, a: Ssa) -> Ssa {
-        let half = self.body.number(ty, 0.5);
-        let (half, one) = (self.splat(ty, half), self.body.number(ty, 1.0));
-        let (one, zero) = (self.splat(ty, one), self.body.number(ty, -0.0));
-        let sign_bit = self.splat(ty, zero);
-        let whole = self.body.builder.ins().trunc(a);
-        let rest = self.body.builder.ins().fsub(a, whole);
-        let rest = self.body.builder.ins().fabs(rest);
-        let ins = self.body.builder.ins();
-        let up = ins.fcmp(FloatCC::GreaterThanOrEqual, rest, half);
-        let sign = self.body.builder.ins().band(a, sign_bit);
-        let step = self.body.builder.ins().bor(one, sign);
-        let further = self.body.builder.ins().fadd(whole, step);
-        self.blend(ty, up, further, whole)
-    }
-
     pub(super) fn binary(
         &mut self,
         op: BinOp,
@@ -164,11 +157,9 @@ impl Group<'_, '_, '_, '_> {
         match (op, a.1, b.1) {
             _ if shape == Shape::Varying => self.varying(|this| this.varying_binary(op, a, b)),
             (_, Uniform(a), Uniform(b)) => Uniform(self.body.binary(op, ty, a, b)),
-            (BinOp::Add, Linear(a), Uniform(b)) | (BinOp::Add, Uniform(a), Linear(b)) => {
-                Linear(self.body.binary(op, ty, a, b))
+            (BinOp::Add | BinOp::Sub, a, b) => {
+                Wide::of(shape, self.body.binary(op, ty, a.single(), b.single()))
             }
-            (BinOp::Sub, Linear(a), Uniform(b)) => Linear(self.body.binary(op, ty, a, b)),
-            (BinOp::Sub, Linear(a), Linear(b)) => Uniform(self.body.binary(op, ty, a, b)),
             (BinOp::Div, Linear(a), Uniform(b)) if !ty.is_signed() => {
                 self.row(ty, a, b);
                 Uniform(self.body.binary(op, ty, a, b))
@@ -176,6 +167,14 @@ impl Group<'_, '_, '_, '_> {
             (BinOp::Rem, Linear(a), Uniform(b)) if !ty.is_signed() => {
                 self.row(ty, a, b);
                 Linear(self.body.binary(op, ty, a, b))
+            }
+            (BinOp::Min, Linear(a), Uniform(b)) if shape == Shape::Uniform => {
+                self.on_this_side(BinOp::Max, ty, a, b);
+                Uniform(b)
+            }
+            (BinOp::Min, Falling(a), Uniform(b)) => {
+                self.falls_to(ty, a, b);
+                Uniform(b)
             }
             (BinOp::Min | BinOp::Max, Linear(a), Uniform(b))
             | (BinOp::Min | BinOp::Max, Uniform(b), Linear(a)) => {
@@ -210,6 +209,17 @@ impl Group<'_, '_, '_, '_> {
         }
     }
 
+    /// Of the plan: a falling value is not below a bound.
+    fn falls_to(&mut self, ty: Type, first: Ssa, bound: Ssa) {
+        if self.plans() {
+            let holds = self.body.compare(CmpOp::Ge, ty, first, bound);
+            self.body.check(holds);
+            let above = self.body.builder.ins().isub(first, bound);
+            let indices = self.body.builder.ins().iadd_imm_s(above, 1);
+            self.holds_for(ty, indices);
+        }
+    }
+
     fn varying_binary(&mut self, op: BinOp, a: (Type, Wide), b: (Type, Wide)) -> Ssa {
         let ty = a.0;
         match (op, b.1) {
@@ -217,13 +227,14 @@ impl Group<'_, '_, '_, '_> {
                 let a = self.vector(ty, a.1);
                 return self.body.binary(op, ty, a, count);
             }
-            (BinOp::Shl | BinOp::Shr | BinOp::Hypot, _) => return self.each(op, a, b),
+            (BinOp::Shl | BinOp::Shr, _) => return self.each(op, a, b),
             (BinOp::Div | BinOp::Rem, _) if !ty.is_float() => return self.each(op, a, b),
             (BinOp::Rem, _) => return self.each(op, a, b),
             _ => {}
         }
         let (x, y) = (self.vector(ty, a.1), self.vector(ty, b.1));
         match op {
+            BinOp::Hypot => self.hypot(ty, x, y),
             BinOp::Min if ty.is_float() => self.extreme(FloatCC::LessThan, ty, x, y),
             BinOp::Max if ty.is_float() => self.extreme(FloatCC::GreaterThan, ty, x, y),
             BinOp::Min | BinOp::Max if self.shapes.width() == Width::Two => {
@@ -242,22 +253,6 @@ impl Group<'_, '_, '_, '_> {
     fn each(&mut self, op: BinOp, a: (Type, Wide), b: (Type, Wide)) -> Ssa {
         let ty = a.0;
         self.by_lanes(ty, &[a, b], |body, v| body.binary(op, ty, v[0], v[1]))
-    }
-
-    /// As for single values.
-    fn extreme(&mut self, better: FloatCC, ty: Type, a: Ssa, b: Ssa) -> Ssa {
-        let joined = match better {
-            FloatCC::LessThan => self.body.builder.ins().bor(a, b),
-            _ => self.body.builder.ins().band(a, b),
-        };
-        let equal = self.body.builder.ins().fcmp(FloatCC::Equal, a, b);
-        let wins = self.body.builder.ins().fcmp(better, a, b);
-        let a_is_nan = self.body.builder.ins().fcmp(FloatCC::Unordered, a, a);
-        let b_is_nan = self.body.builder.ins().fcmp(FloatCC::Unordered, b, b);
-        let ordered = self.blend(ty, wins, a, b);
-        let equals = self.blend(ty, equal, joined, ordered);
-        let without_b = self.blend(ty, b_is_nan, a, equals);
-        self.blend(ty, a_is_nan, b, without_b)
     }
 
     pub(super) fn compare(&mut self, op: CmpOp, ty: Type, a: Wide, b: Wide) -> Wide {
@@ -312,7 +307,14 @@ impl Group<'_, '_, '_, '_> {
                 }
                 Linear(self.body.cast(from, to, first))
             }
-            Linear(_) if !self.shapes.width().fits(from) => self.varying(|this| {
+            Falling(first) if to.is_integer() => {
+                if clif(from) == types::I32 && clif(to) == types::I64 {
+                    let least = self.least(from);
+                    self.falls_to(from, first, least); // as above
+                }
+                Falling(self.body.cast(from, to, first))
+            }
+            Linear(_) | Falling(_) if !self.shapes.width().fits(from) => self.varying(|this| {
                 this.by_lanes(to, &[(from, a)], |body, v| body.cast(from, to, v[0]))
             }),
             _ => self.varying(|this| {

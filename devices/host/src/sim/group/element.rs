@@ -25,13 +25,13 @@ impl Group<'_, '_, '_, '_> {
         self.run_address(param, index)
     }
 
-    /// A run of elements, widened as loads are.
-    pub(super) fn load_run(&mut self, elem: Elem, address: Ssa) -> Ssa {
+    /// A run of elements so many bytes beyond an address, widened as loads are.
+    pub(super) fn load_run(&mut self, elem: Elem, address: Ssa, bytes: i32) -> Ssa {
         let flags = MemFlagsData::new().with_notrap(); // a run starts at any element
         let ins = self.body.builder.ins();
         match elem {
             Elem::U8 | Elem::I8 => {
-                let bytes = ins.load(types::I32, flags, address, 0);
+                let bytes = ins.load(types::I32, flags, address, bytes);
                 let vector = self
                     .body
                     .builder
@@ -42,7 +42,7 @@ impl Group<'_, '_, '_, '_> {
                 self.widen(elem, halves)
             }
             Elem::U16 | Elem::I16 => {
-                let halves = ins.load(types::I64, flags, address, 0);
+                let halves = ins.load(types::I64, flags, address, bytes);
                 let vector = self
                     .body
                     .builder
@@ -53,7 +53,7 @@ impl Group<'_, '_, '_, '_> {
             }
             _ => {
                 let vector = self.vector_type(elem.value_type());
-                self.body.builder.ins().load(vector, flags, address, 0)
+                self.body.builder.ins().load(vector, flags, address, bytes)
             }
         }
     }

@@ -2,20 +2,26 @@
 
 mod arithmetic;
 mod element;
+mod float;
+mod notes;
+mod number;
 mod run;
 mod shape;
 mod value;
 
-use std::collections::HashMap;
+use std::slice;
 
-use cranelift_codegen::ir::{self, InstBuilder, StackSlot, Value as Ssa, types};
+use cranelift_codegen::ir::{self, InstBuilder, Value as Ssa, types};
 use cranelift_frontend::Variable;
+use hotsled_ir::walk;
 use hotsled_ir::{CmpOp, Expr, LocalId, ParamId, Stmt, Type};
 
 use super::body::Body;
+use notes::Notes;
+use number::Numbers;
 use shape::Shape;
 pub(super) use shape::{Shapes, ty};
-use value::Wide::{self, Linear, Uniform, Varying};
+use value::Wide::{self, Falling, Linear, Uniform, Varying};
 
 /// What is being emitted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,19 +31,6 @@ pub(super) enum Pass {
     /// What varies.
     Group,
 }
-
-/// What the plan has remembered of an expression outside of inner loops: its value at the run's first index;
-/// of a load of a run of elements, the address. It waits in memory: a variable of each would live through
-/// every block.
-struct Remembered {
-    of: *const Expr,
-    shape: Shape,
-    ty: ir::Type,
-    slot: StackSlot,
-}
-
-/// What a group makes use of.
-type Planned = HashMap<*const Expr, (Shape, Ssa)>;
 
 /// Turns of inner loops that a plan takes at most.
 const TURNS: i64 = 1 << 22;
@@ -51,10 +44,12 @@ pub(super) struct Group<'s, 'b, 'a, 'f> {
     count: Variable,
     /// Of the plan: turns of loops that it may still take.
     turns: Variable,
-    remembered: Vec<Remembered>,
-    planned: Planned,
-    /// Of a group: how far it is from the run's first index.
-    along: Option<Ssa>,
+    /// What the plan leaves to groups.
+    notes: Notes,
+    /// Of the plan: what is evaluated is a part of what it will note.
+    noted: bool,
+    /// Of the plan: which values are the same, or a constant apart.
+    numbers: Numbers<'a>,
     /// Inner loops around.
     loops: u32,
     /// The locals that vary.
@@ -72,12 +67,12 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
         let turns = body.builder.declare_var(types::I64);
         Self {
             turns,
-            remembered: Vec::new(),
+            notes: Notes::default(),
+            noted: false,
+            numbers: Numbers::new(module),
             locals: vec![None; module.locals.len()],
             stores: vec![None; module.params.len()],
             pass: Pass::Plan,
-            planned: HashMap::new(),
-            along: None,
             loops: 0,
             masked: false,
             mask: None,
@@ -92,7 +87,7 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
         self.body.builder.declare_var(vector)
     }
 
-    fn plan(mut self) -> Vec<Remembered> {
+    fn plan(mut self) -> Notes {
         let module = self.body.module;
         let turns = self.body.builder.ins().iconst(types::I64, TURNS);
         self.body.builder.def_var(self.turns, turns);
@@ -103,12 +98,13 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
             }
         }
         self.stmts(&module.body);
-        self.remembered
+        self.notes
     }
 
-    fn run(mut self, planned: Planned, along: Ssa) {
+    /// Gives the notes back, now that it is known which of them are taken.
+    fn run(mut self, notes: Notes) -> Notes {
         let module = self.body.module;
-        (self.pass, self.planned, self.along) = (Pass::Group, planned, Some(along));
+        (self.pass, self.notes) = (Pass::Group, notes);
         for (n, local) in module.locals.iter().enumerate() {
             let varies = self.shapes.local(LocalId(n as u16)) == Shape::Varying;
             self.locals[n] = varies.then(|| self.variable(local.ty));
@@ -129,6 +125,7 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
                 self.store_run(ParamId(n as u16), value);
             }
         }
+        self.notes
     }
 
     /// Of the plan: what is checked holds for so many indices, by an integer of the type.
@@ -162,18 +159,37 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
             return self.body.builder.use_var(variable);
         }
         let address = self.own_address(param);
-        self.load_run(self.body.elem(param), address)
+        self.load_run(self.body.elem(param), address, 0)
     }
 
     fn stmts(&mut self, stmts: &[Stmt]) {
-        stmts.iter().for_each(|stmt| self.stmt(stmt));
+        for stmt in stmts {
+            let assigned = |assigned: &mut _| walk::block(assigned, slice::from_ref(stmt));
+            if matches!(stmt, Stmt::For { .. } | Stmt::Loop(_)) {
+                self.numbers.forget(assigned); // by an earlier turn
+            }
+            self.stmt(stmt);
+            if matches!(stmt, Stmt::If(..) | Stmt::For { .. } | Stmt::Loop(_)) {
+                self.numbers.forget(assigned);
+            }
+        }
+    }
+
+    /// One of several ways, on which locals have the numbers that they had before.
+    fn way<T>(&mut self, f: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.numbers.locals();
+        let value = f(self);
+        self.numbers.restore(before);
+        value
     }
 
     fn stmt(&mut self, stmt: &Stmt) {
         match stmt {
             Stmt::Set(id, value) => {
+                let number = self.numbers.of(value);
                 let value = self.expr(value);
                 self.set(*id, value);
+                self.numbers.set(*id, number);
             }
             Stmt::Store(param, value) => self.store(*param, value),
             Stmt::If(condition, yes, no) => self.if_stmt(condition, yes, no),
@@ -230,7 +246,7 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
         }
         let turns = self.body.open(var, start.single(), end.single());
         let at = self.body.builder.use_var(self.body.local(var));
-        self.set(var, start.with(at));
+        self.set(var, Wide::of(start.shape(), at));
         self.in_loop(turns.done, turns.step, body);
         self.body.close(&turns);
     }
@@ -259,7 +275,7 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
                     self.assign(variable, ty, value);
                 }
             }
-            (None, Uniform(value) | Linear(value)) => {
+            (None, Uniform(value) | Linear(value) | Falling(value)) => {
                 self.body.builder.def_var(self.body.local(id), value);
             }
             (None, Varying(_)) => {} // the plan
@@ -305,7 +321,8 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
                 self.under(mask, |this| this.stmts(yes));
                 self.under_not(mask, |this| this.stmts(no));
             }
-            Uniform(condition) | Linear(condition) => {
+            condition => {
+                let condition = condition.single();
                 self.one_of(condition, |this| this.stmts(yes), |this| this.stmts(no));
             }
         }
@@ -316,10 +333,10 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
         let [then, other, done] = [0; 3].map(|_| self.body.block());
         self.body.branch(condition, then, other);
         self.body.switch(then);
-        yes(self);
+        self.way(yes);
         self.body.jump(done);
         self.body.switch(other);
-        no(self);
+        self.way(no);
         self.body.jump(done);
         self.body.switch(done);
     }
@@ -334,7 +351,7 @@ impl<'s, 'b, 'a, 'f> Group<'s, 'b, 'a, 'f> {
             std::mem::replace(&mut self.mask, inner),
             std::mem::replace(&mut self.masked, true),
         );
-        let value = f(self);
+        let value = self.way(f);
         (self.mask, self.masked) = outer;
         value
     }

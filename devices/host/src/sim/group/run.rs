@@ -15,8 +15,8 @@ impl Body<'_, '_> {
     pub(in crate::sim) fn by_groups(&mut self, shapes: &Shapes<'_>, done: ir::Block) {
         let lanes = i64::from(shapes.width().lanes());
         let index = self.local(self.module.index);
-        let [count, start, limit] = [0; 3].map(|_| self.builder.declare_var(types::I64));
-        let [more, plan, long, group, short, failed, singles] = [0; 7].map(|_| self.block());
+        let [count, limit] = [0; 2].map(|_| self.builder.declare_var(types::I64));
+        let [more, plan, long, ready, group, short, failed, singles] = [0; 8].map(|_| self.block());
         self.jump(more);
         self.switch(more);
         let (at, end) = (self.builder.use_var(index), self.end);
@@ -27,7 +27,7 @@ impl Body<'_, '_> {
         let fault = std::mem::replace(&mut self.fault, failed);
         let left = self.builder.ins().isub(end, at);
         self.builder.def_var(count, left);
-        let remembered = Group::new(self, shapes, count).plan();
+        let notes = Group::new(self, shapes, count).plan();
         let indices = self.builder.use_var(count);
         let ins = self.builder.ins();
         let enough = ins.icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, indices, lanes);
@@ -36,22 +36,21 @@ impl Body<'_, '_> {
         self.switch(long);
         let whole = self.builder.ins().band_imm_s(indices, -lanes);
         let last = self.builder.ins().iadd(at, whole);
-        self.builder.def_var(start, at);
-        let planned = remembered.iter().map(|r| {
-            let value = self.builder.ins().stack_load(types::I64, r.ty, r.slot, 0);
-            (r.of, (r.shape, value))
-        });
-        let planned = planned.collect();
-        self.jump(group);
+        let rest = self.builder.ins().isub(indices, whole);
+        self.builder.def_var(count, rest);
+        self.jump(ready);
+
         self.switch(group);
-        let (at, first) = (self.builder.use_var(index), self.builder.use_var(start));
-        let along = self.builder.ins().isub(at, first);
-        Group::new(self, shapes, count).run(planned, along);
+        let notes = Group::new(self, shapes, count).run(notes);
+        let at = self.builder.use_var(index);
         let next = self.builder.ins().iadd_imm_s(at, lanes);
         self.builder.def_var(index, next);
         let again = self.compare(CmpOp::Lt, Type::U64, next, last);
-        self.branch(again, group, more);
+        self.branch(again, group, singles);
         self.fault = fault;
+        self.switch(ready);
+        notes.take(self);
+        self.jump(group);
 
         self.switch(short);
         let one = self.builder.ins().iconst(types::I64, 1);

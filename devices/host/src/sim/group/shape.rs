@@ -11,11 +11,13 @@ pub(in crate::sim) enum Shape {
     Uniform,
     /// An integer that grows by one from index to index, wrapping.
     Linear,
+    /// An integer that falls by one from index to index, wrapping.
+    Falling,
     /// A value for each of them.
     Varying,
 }
 
-use Shape::{Linear, Uniform, Varying};
+use Shape::{Falling, Linear, Uniform, Varying};
 
 /// Width of what varies: 128 bits hold a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +139,7 @@ impl<'m> Shapes<'m> {
                 body,
             } => {
                 let (start, end) = (self.expr(start, false)?, self.expr(end, false)?);
-                (start == end && start != Varying).then_some(())?;
+                (start == end && matches!(start, Uniform | Linear)).then_some(())?;
                 self.join(*var, start)?;
                 self.block(body, false)
             }
@@ -172,7 +174,7 @@ impl<'m> Shapes<'m> {
             Expr::LoadOwn(param) => self.element(*param),
             Expr::Load(param, at) => match self.expr(at, masked)? {
                 Uniform => Some(Uniform),
-                Linear | Varying => self.element(*param),
+                Linear | Falling | Varying => self.element(*param),
             },
             Expr::Element(_, at) => {
                 let shape = self.expr(at, masked)?;
@@ -211,9 +213,11 @@ impl<'m> Shapes<'m> {
                 let from = self.ty(a);
                 match (self.expr(a, masked)?, e) {
                     (Uniform, _) => Some(Uniform),
-                    (Linear, Expr::Cast(to, _)) if to.is_integer() => Some(Linear),
-                    (Linear, Expr::Cast(to, _)) => self.varying(*to),
-                    (Linear, _) => self.varying(from),
+                    (shape @ (Linear | Falling), Expr::Cast(to, _)) if to.is_integer() => {
+                        Some(shape)
+                    }
+                    (Linear | Falling, Expr::Cast(to, _)) => self.varying(*to),
+                    (Linear | Falling, _) => self.varying(from),
                     (Varying, _) => self.varying(self.ty(e)),
                 }
             }
@@ -227,7 +231,7 @@ impl<'m> Shapes<'m> {
                 }
             }
             Expr::Compare(_, a, b) => match (self.expr(a, masked)?, self.expr(b, masked)?) {
-                (Varying, _) | (_, Varying) => self.varying(self.ty(a)),
+                (Varying | Falling, _) | (_, Varying | Falling) => self.varying(self.ty(a)),
                 _ => Some(Uniform),
             },
             Expr::MulAdd(a, b, c) => {
@@ -244,7 +248,7 @@ impl<'m> Shapes<'m> {
     }
 
     /// The shape of `a op b` by those of both. Quotients keep, and remainders and extremes count along, for a
-    /// while only: the plan works out how long.
+    /// while only: the plan works out how long. The minimum with a small constant is mostly the constant.
     pub(in crate::sim) fn binary(
         &self,
         op: BinOp,
@@ -256,8 +260,11 @@ impl<'m> Shapes<'m> {
         match (op, shapes.0, shapes.1) {
             (_, Uniform, Uniform) => Uniform,
             (BinOp::Add, Linear, Uniform) | (BinOp::Add, Uniform, Linear) => Linear,
-            (BinOp::Sub, Linear, Uniform) => Linear,
+            (BinOp::Sub, Linear, Uniform) | (BinOp::Sub, Uniform, Falling) => Linear,
             (BinOp::Sub, Linear, Linear) => Uniform,
+            (BinOp::Add, Falling, Uniform) | (BinOp::Add, Uniform, Falling) => Falling,
+            (BinOp::Sub, Falling, Uniform) | (BinOp::Sub, Uniform, Linear) => Falling,
+            (BinOp::Min, Linear | Falling, Uniform) if is_few(b) => Uniform,
             (BinOp::Div, Linear, Uniform) if rows => Uniform,
             (BinOp::Rem, Linear, Uniform) if rows => Linear,
             (BinOp::Min | BinOp::Max, Linear, Uniform) => Linear,
@@ -312,7 +319,7 @@ pub(in crate::sim) fn ty(module: &Module, e: &Expr) -> Type {
     }
 }
 
-/// Whether rows of so many indices are not worth a plan each.
+/// A small constant: rows of so many indices are not worth a plan each.
 fn is_few(e: &Expr) -> bool {
     matches!(e, Expr::Const(Value::U64(0..16) | Value::U32(0..16)))
 }
@@ -355,6 +362,15 @@ mod tests {
         let row = |n: &str| format!("store $2.y, $1.x[rem(%0.i, {n})]");
         assert_eq!(width(&row("$0.n")), Some(Width::Four));
         assert_eq!(width(&row("3u64")), None);
+    }
+
+    #[test]
+    fn what_falls_does_in_narrow_types_too() {
+        let store = |at: &str| format!("store $2.y, $1.x[{at}]");
+        let edge = "add(%0.i, min(sub($0.n, %0.i), 1u64))";
+        assert_eq!(width(&store(edge)), Some(Width::Four));
+        assert_eq!(width(&store("sub($0.n, %0.i)")), Some(Width::Four));
+        assert_eq!(width(&store("mul(sub($0.n, %0.i), 2u64)")), None);
     }
 
     #[test]

@@ -1,14 +1,12 @@
 //! Values of a group, by their shapes, and expressions.
 
-use std::ptr;
-
-use cranelift_codegen::ir::{InstBuilder, StackSlotData, StackSlotKind, Value as Ssa, types};
+use cranelift_codegen::ir::Value as Ssa;
 use hotsled_ir::walk::{self, Visit};
 use hotsled_ir::{BinOp, Expr, LocalId, ParamId, Type, Value};
 
 use super::super::body::clif;
 use super::shape::Shape;
-use super::{Group, Pass, Remembered};
+use super::{Group, Pass};
 
 /// A value by its shape.
 #[derive(Clone, Copy)]
@@ -17,17 +15,19 @@ pub(super) enum Wide {
     Uniform(Ssa),
     /// That of the first; the others follow by ones.
     Linear(Ssa),
+    /// That of the first; the others follow, falling by ones.
+    Falling(Ssa),
     /// All in a vector, of `bool` a mask; none in the plan, which has no use for it.
     Varying(Option<Ssa>),
 }
 
-use Wide::{Linear, Uniform, Varying};
+use Wide::{Falling, Linear, Uniform, Varying};
 
 impl Wide {
     /// The one of all, or that of the first.
     pub(super) fn single(self) -> Ssa {
         match self {
-            Uniform(value) | Linear(value) => value,
+            Uniform(value) | Linear(value) | Falling(value) => value,
             Varying(_) => unreachable!("its shape is not known"),
         }
     }
@@ -36,21 +36,24 @@ impl Wide {
         match self {
             Uniform(_) => Shape::Uniform,
             Linear(_) => Shape::Linear,
+            Falling(_) => Shape::Falling,
             Varying(_) => Shape::Varying,
         }
     }
 
-    /// Another single value of the same shape.
-    pub(super) fn with(self, value: Ssa) -> Self {
-        match self {
-            Linear(_) => Linear(value),
-            _ => Uniform(value),
+    /// A value of a shape: the one of all, that of the first, or a vector.
+    pub(super) fn of(shape: Shape, value: Ssa) -> Self {
+        match shape {
+            Shape::Uniform => Uniform(value),
+            Shape::Linear => Linear(value),
+            Shape::Falling => Falling(value),
+            Shape::Varying => Varying(Some(value)),
         }
     }
 }
 
 impl Group<'_, '_, '_, '_> {
-    /// A value: what the plan has remembered of it, or else computed, and by the plan remembered.
+    /// A value: what the plan has noted of it, or else computed, and by the plan noted.
     pub(super) fn expr(&mut self, e: &Expr) -> Wide {
         let plain = matches!(
             e,
@@ -61,9 +64,10 @@ impl Group<'_, '_, '_, '_> {
         }
         match self.pass {
             Pass::Plan => {
-                let value = self.evaluate(e);
-                if !matches!(value, Varying(_)) && !holds_block(e) {
-                    self.remember(e, value);
+                let whole = self.shapes.shape(e) != Shape::Varying && !holds_block(e);
+                let value = self.part_of(whole, |this| this.evaluate(e));
+                if whole && !self.noted {
+                    self.note(e, value);
                 }
                 value
             }
@@ -74,29 +78,13 @@ impl Group<'_, '_, '_, '_> {
         }
     }
 
-    fn remember(&mut self, e: &Expr, value: Wide) {
-        let ty = self.body.builder.func.dfg.value_type(value.single());
-        let data = StackSlotData::new(StackSlotKind::ExplicitSlot, ty.bytes(), 3);
-        let slot = self.body.builder.create_sized_stack_slot(data);
-        let ins = self.body.builder.ins();
-        ins.stack_store(types::I64, value.single(), slot, 0);
-        self.remembered.push(Remembered {
-            of: e,
-            shape: value.shape(),
-            ty,
-            slot,
-        });
-    }
-
-    fn recall(&mut self, e: &Expr) -> Option<Wide> {
-        let (shape, value) = *self.planned.get(&ptr::from_ref(e))?;
-        Some(match (shape, self.along) {
-            (Shape::Linear, Some(along)) => {
-                let along = self.body.cast(Type::U64, self.shapes.ty(e), along);
-                Linear(self.body.builder.ins().iadd(value, along))
-            }
-            _ => Uniform(value),
-        })
+    /// Of the plan: evaluates what is a part of what it notes as a whole, if it does.
+    fn part_of<T>(&mut self, whole: bool, f: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = self.noted;
+        self.noted |= whole;
+        let value = f(self);
+        self.noted = outer;
+        value
     }
 
     fn evaluate(&mut self, e: &Expr) -> Wide {
@@ -118,9 +106,11 @@ impl Group<'_, '_, '_, '_> {
                 self.stmts(stmts);
                 self.expr(value)
             }
-            Expr::And(a, b) => self.both(BinOp::And, a, b),
-            Expr::Or(a, b) => self.both(BinOp::Or, a, b),
-            Expr::If(condition, yes, no) => self.choice(e, condition, yes, no),
+            Expr::And(..) | Expr::Or(..) | Expr::If(..) => {
+                let value = self.branching(e);
+                self.numbers.forget(|assigned| walk::expr(assigned, e));
+                value
+            }
             Expr::Unary(op, a) => {
                 let (ty, a) = (self.shapes.ty(a), self.expr(a));
                 self.unary(*op, ty, a)
@@ -153,35 +143,45 @@ impl Group<'_, '_, '_, '_> {
         }
     }
 
+    /// What evaluates one side only, or both for a part of the group.
+    fn branching(&mut self, e: &Expr) -> Wide {
+        match e {
+            Expr::And(a, b) => self.both(BinOp::And, a, b),
+            Expr::Or(a, b) => self.both(BinOp::Or, a, b),
+            Expr::If(condition, yes, no) => self.choice(e, condition, yes, no),
+            _ => unreachable!("only these branch"),
+        }
+    }
+
     fn get(&mut self, id: LocalId) -> Wide {
         match (self.shapes.local(id), self.locals[usize::from(id.0)]) {
             (Shape::Varying, Some(variable)) => Varying(Some(self.body.builder.use_var(variable))),
             (Shape::Varying, None) => Varying(None),
-            (Shape::Linear, _) => Linear(self.body.builder.use_var(self.body.local(id))),
-            (Shape::Uniform, _) => Uniform(self.body.builder.use_var(self.body.local(id))),
+            (shape, _) => Wide::of(shape, self.body.builder.use_var(self.body.local(id))),
         }
     }
 
-    /// An element for all, or a run of elements, whose address the plan has checked and remembers.
+    /// An element for all, or a run of elements, whose address the plan has checked and noted.
     fn load(&mut self, e: &Expr, param: ParamId, at: &Expr) -> Wide {
         let elem = self.body.elem(param);
-        let known = (!self.plans() && self.loops == 0).then(|| self.planned.get(&ptr::from_ref(e)));
-        if let Some(&(shape, value)) = known.flatten() {
-            return match (shape, self.along) {
-                (Shape::Linear, Some(along)) => {
-                    let address = self.body.offset(elem, value, along);
-                    self.varying(|this| this.load_run(elem, address))
-                }
-                _ => Uniform(value),
-            };
+        let noted = self.loops == 0 && !holds_block(e);
+        if noted && !self.plans() {
+            if let Some((address, bytes)) = self.recall_run(e, param) {
+                return self.varying(|this| this.load_run(elem, address, bytes));
+            }
+            if let Some(value) = self.recall(e) {
+                return value;
+            }
         }
-        match self.expr(at) {
+        let number = self.numbers.of(at);
+        let runs = noted && self.plans() && self.shapes.shape(at) == Shape::Linear;
+        match self.part_of(runs, |this| this.expr(at)) {
             Linear(first) => {
                 let address = self.run_address(param, first);
-                if self.plans() && self.loops == 0 && !holds_block(e) {
-                    self.remember(e, Linear(address));
+                if runs {
+                    self.note_run(e, param, first, number);
                 }
-                self.varying(|this| this.load_run(elem, address))
+                self.varying(|this| this.load_run(elem, address, 0))
             }
             Uniform(at) => {
                 let address = self.body.element(param, at);
@@ -206,7 +206,7 @@ impl Group<'_, '_, '_, '_> {
                     this.body.binary(op, Type::Bool, a, b)
                 });
             }
-            Uniform(a) | Linear(a) => a,
+            a => a.single(),
         };
         let short = Expr::Const(Value::Bool(!on_and));
         let (yes, no) = if on_and { (b, &short) } else { (&short, b) };
@@ -226,9 +226,9 @@ impl Group<'_, '_, '_, '_> {
                     this.blend(ty, mask, yes, no)
                 })
             }
-            Uniform(condition) | Linear(condition) => {
+            condition => {
                 let shape = self.shapes.shape(e);
-                self.either(condition, ty, shape, yes, no)
+                self.either(condition.single(), ty, shape, yes, no)
             }
         }
     }
@@ -252,7 +252,7 @@ impl Group<'_, '_, '_, '_> {
         self.body.branch(condition, then, other);
         for (block, side) in [(then, yes), (other, no)] {
             self.body.switch(block);
-            let value = match (shape, self.expr(side)) {
+            let value = match (shape, self.way(|this| this.expr(side))) {
                 (Shape::Varying, value) => self.vector(ty, value),
                 (Shape::Linear, Uniform(value)) => {
                     self.body.leave(self.body.fault); // here it does not count along
@@ -263,12 +263,7 @@ impl Group<'_, '_, '_, '_> {
             self.body.give(value, done);
         }
         self.body.switch(done);
-        let value = self.body.builder.block_params(done)[0];
-        match shape {
-            Shape::Varying => Varying(Some(value)),
-            Shape::Linear => Linear(value),
-            Shape::Uniform => Uniform(value),
-        }
+        Wide::of(shape, self.body.builder.block_params(done)[0])
     }
 }
 
