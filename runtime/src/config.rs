@@ -72,7 +72,7 @@ pub(crate) struct Config {
     pub unplug_signal: Option<i32>,
     pub host: HostProgram,
     pub workers: Option<usize>,
-    pub pool: Option<Arc<rayon::ThreadPool>>,
+    pub pool: Option<Arc<rayon_core::ThreadPool>>,
     pub verify: u64,
     pub offload: Offload,
     pub pinned: Vec<String>,
@@ -169,7 +169,7 @@ impl Builder {
     }
 
     /// Your own pool in place of ours.
-    pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
+    pub fn pool(mut self, pool: Arc<rayon_core::ThreadPool>) -> Self {
         self.0.pool = Some(pool);
         self
     }
