@@ -248,13 +248,16 @@ impl Builder {
 }
 
 /// Kind of device that a plug brings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, miniserde::Serialize, miniserde::Deserialize,
+)]
 pub enum DeviceKind {
     /// The simulated accelerator.
     #[default]
+    #[serde(rename = "sim")]
     Sim,
     /// A Vulkan device; `--device N` among the arguments chooses which.
+    #[serde(rename = "vulkan")]
     Vulkan,
 }
 
@@ -269,15 +272,12 @@ impl DeviceKind {
 }
 
 /// What to plug.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlugOptions {
     /// What it is; default: simulated.
-    #[serde(default)]
     pub kind: DeviceKind,
     /// Its name; default: its kind and a number, `sim0` and up.
-    #[serde(default)]
     pub name: Option<String>,
     /// Further arguments of the device host program, e.g. `--bandwidth-gbps 4`.
-    #[serde(default)]
     pub arguments: Vec<String>,
 }
