@@ -196,9 +196,8 @@ pub fn helper(item: &ItemFn, lowered: &LoweredFunction) -> TokenStream {
         #[doc(hidden)]
         #[allow(non_camel_case_types)]
         #vis enum #name {}
-        impl #name {
-            #[doc(hidden)]
-            pub const __HOTSLED_FUNCTION: &'static [::core::primitive::u8] = #bytes;
+        impl ::hotsled::__private::DeviceFn for #name {
+            const BYTES: &'static [::core::primitive::u8] = #bytes;
         }
     }
 }
