@@ -1,6 +1,7 @@
 //! How long a user's crate takes to build, and what a section more costs there.
 
 use std::fmt::Write as _;
+use std::mem::MaybeUninit;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -29,11 +30,14 @@ pub fn run() -> Vec<Row> {
         write(folder.path(), "main.rs", &source(sections));
         build(folder.path())
     };
+    let before = children_cpu();
     let clean = built("a user's crate and all it needs", 1);
+    let clean_cpu = children_cpu() - before;
     let many = built("many sections", MANY);
     let one = built("one section", 1);
     vec![Row::Compile(Compile {
         clean_seconds: clean,
+        clean_cpu_seconds: clean_cpu,
         again_seconds: one,
         section_ms: (many - one) * 1e3 / (MANY - 1) as f64,
     })]
@@ -61,6 +65,17 @@ fn write(folder: &Path, name: &str, text: &str) {
     };
     std::fs::create_dir_all(&folder).expect("a folder for the crate");
     std::fs::write(folder.join(name), text).expect("a file of the crate");
+}
+
+/// CPU seconds of all processes that were started and have ended.
+fn children_cpu() -> f64 {
+    let mut usage = MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the kernel fills what it is given.
+    unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) };
+    // SAFETY: zeros are a value of the struct, and so is what the kernel writes.
+    let usage = unsafe { usage.assume_init() };
+    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
+    seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
 /// Seconds of a build, without the download of crates.

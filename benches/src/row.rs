@@ -59,6 +59,8 @@ pub struct Lower {
 pub struct Compile {
     /// Seconds from nothing, with one section; crates are there, nothing is built.
     pub clean_seconds: f64,
+    /// Seconds that all cores together worked for it; what else runs changes these less.
+    pub clean_cpu_seconds: f64,
     /// Seconds when only the crate itself is built anew.
     pub again_seconds: f64,
     /// Milliseconds that a section more takes.

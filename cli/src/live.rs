@@ -70,7 +70,7 @@ impl Service {
             .map_or_else(Client::find, |path| Ok(Client::at(path)))
     }
 
-    fn say(&self, text: &str, json: serde_json::Value) {
+    fn say(&self, text: &str, json: &str) {
         if self.json {
             println!("{json}");
         } else {
@@ -88,9 +88,7 @@ fn ask(action: Action) -> Result<(), ClientError> {
     match action {
         Action::Status(service) => {
             let status = service.client()?.status()?;
-            let json = serde_json::to_value(&status);
-            let json = json.map_err(|e| ClientError::Answer(e.to_string()))?;
-            service.say(&status.to_string(), json);
+            service.say(&status.to_string(), &status.to_json());
         }
         Action::Plug {
             kind,
@@ -105,7 +103,7 @@ fn ask(action: Action) -> Result<(), ClientError> {
             };
             let device = service.client()?.plug(options)?;
             let json = serde_json::json!({ "device": device });
-            service.say(&format!("plugged {device}"), json);
+            service.say(&format!("plugged {device}"), &json.to_string());
         }
         Action::Unplug { device, service } => {
             service.client()?.unplug(device.clone())?;
@@ -113,7 +111,8 @@ fn ask(action: Action) -> Result<(), ClientError> {
                 Some(name) => format!("unplugged {name}"),
                 None => "no device is plugged any more".to_owned(),
             };
-            service.say(&text, serde_json::json!({ "unplugged": device }));
+            let json = serde_json::json!({ "unplugged": device });
+            service.say(&text, &json.to_string());
         }
     }
     Ok(())

@@ -89,9 +89,6 @@ fn matched(chosen: &ExprMatch) -> Option<TokenStream> {
     let [first, second] = &chosen.arms[..] else {
         return None;
     };
-    if first.guard.is_some() || second.guard.is_some() {
-        return None;
-    }
     let (some, bind, none) = match (side(&first.pat)?, side(&second.pat)) {
         (Side::Some(bind), Some(Side::None)) => (first, bind, second),
         (Side::Some(bind), None) if is_rest(second) => (first, bind, second),

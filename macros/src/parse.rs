@@ -5,7 +5,9 @@ use proc_macro2::{Span, TokenStream};
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{Block, Error, Expr, FnArg, Ident, ItemFn, Label, Pat, Result, Stmt, Token, Type};
+use syn::{
+    Block, Error, Expr, FnArg, Ident, ItemFn, Label, Pat, Result, Safety, Stmt, Token, Type,
+};
 
 use crate::infer::Ty;
 
@@ -243,7 +245,9 @@ fn plain_function(sig: &syn::Signature, what: &str, errors: &mut Errors) {
         "is not async; call it from a blocking thread",
     );
     refuse(sig.constness.map(|t| t.span()), "cannot be const");
-    refuse(sig.unsafety.map(|t| t.span()), "is a safe function");
+    if let Safety::Unsafe(token) = &sig.safety {
+        refuse(Some(token.span()), "is a safe function");
+    }
     refuse(
         sig.abi.as_ref().map(Spanned::span),
         "has Rust's own calling convention",

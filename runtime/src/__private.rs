@@ -12,6 +12,7 @@ pub use crate::cell::{FLAG_EXACT, FLAG_FAST, FLAG_PINNED_CPU, SectionCell};
 pub use crate::data::data;
 pub use crate::gather::{Bin, Gathered, gathering_pays, shared_bins};
 pub use crate::grid::{GridView, cells};
+pub use crate::helper::{DeviceFn, no_helper};
 pub use crate::reduce::{Number, fold_leaf, leaves, tree};
 pub use crate::slots::{bounds_panic, input, input_slot, own, own_at, own_slot, slots};
 

@@ -72,7 +72,7 @@ pub(crate) struct Config {
     pub unplug_signal: Option<i32>,
     pub host: HostProgram,
     pub workers: Option<usize>,
-    pub pool: Option<Arc<rayon::ThreadPool>>,
+    pub pool: Option<Arc<rayon_core::ThreadPool>>,
     pub verify: u64,
     pub offload: Offload,
     pub pinned: Vec<String>,
@@ -169,7 +169,7 @@ impl Builder {
     }
 
     /// Your own pool in place of ours.
-    pub fn pool(mut self, pool: Arc<rayon::ThreadPool>) -> Self {
+    pub fn pool(mut self, pool: Arc<rayon_core::ThreadPool>) -> Self {
         self.0.pool = Some(pool);
         self
     }
@@ -248,13 +248,16 @@ impl Builder {
 }
 
 /// Kind of device that a plug brings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, miniserde::Serialize, miniserde::Deserialize,
+)]
 pub enum DeviceKind {
     /// The simulated accelerator.
     #[default]
+    #[serde(rename = "sim")]
     Sim,
     /// A Vulkan device; `--device N` among the arguments chooses which.
+    #[serde(rename = "vulkan")]
     Vulkan,
 }
 
@@ -269,15 +272,12 @@ impl DeviceKind {
 }
 
 /// What to plug.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlugOptions {
     /// What it is; default: simulated.
-    #[serde(default)]
     pub kind: DeviceKind,
     /// Its name; default: its kind and a number, `sim0` and up.
-    #[serde(default)]
     pub name: Option<String>,
     /// Further arguments of the device host program, e.g. `--bandwidth-gbps 4`.
-    #[serde(default)]
     pub arguments: Vec<String>,
 }

@@ -3,29 +3,36 @@
 use std::fmt;
 
 use hotsled_abi::Generation;
-use serde::{Deserialize, Serialize};
+use miniserde::{Deserialize, Serialize};
 
 use crate::switch::SwitchReport;
 
 /// Kinds of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// A device was bound.
+    #[serde(rename = "plug")]
     Plug,
     /// A device left in good order.
+    #[serde(rename = "unplug")]
     Unplug,
     /// A device went without asking, hung, or could not be trusted.
+    #[serde(rename = "lost")]
     Lost,
     /// A device was not used.
+    #[serde(rename = "refused")]
     Refused,
     /// The engine was switched on.
+    #[serde(rename = "enabled")]
     Enabled,
     /// The engine was switched off.
+    #[serde(rename = "disabled")]
     Disabled,
     /// An object with sections was loaded.
+    #[serde(rename = "loaded")]
     Loaded,
     /// An object with sections was unloaded.
+    #[serde(rename = "unloaded")]
     Unloaded,
 }
 

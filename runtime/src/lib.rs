@@ -21,6 +21,7 @@ mod events;
 mod gate;
 mod gather;
 mod grid;
+mod helper;
 mod lane;
 mod module;
 mod objects;

@@ -24,11 +24,17 @@ struct Recorded {
     lane: Option<Arc<Progress>>,
 }
 
+/// A device as the manager saw it last, and its lane, which counts on.
+pub(crate) struct Seen {
+    pub status: DeviceStatus,
+    pub lane: Option<Arc<Progress>>,
+}
+
 /// Written by the manager, read by anybody.
 pub(crate) struct Shared {
     pub started: Instant,
     off: Mutex<Option<&'static str>>,
-    devices: Mutex<Vec<DeviceStatus>>,
+    devices: Mutex<Vec<Seen>>,
     events: Mutex<VecDeque<Recorded>>,
     totals: Mutex<Totals>,
 }
@@ -53,12 +59,12 @@ impl Shared {
         *self.off.lock() = why;
     }
 
-    pub(crate) fn set_devices(&self, devices: Vec<DeviceStatus>) {
+    pub(crate) fn set_devices(&self, devices: Vec<Seen>) {
         *self.devices.lock() = devices;
     }
 
     pub(crate) fn devices(&self) -> Vec<DeviceStatus> {
-        self.devices.lock().clone()
+        self.devices.lock().iter().map(Seen::counted).collect()
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -103,6 +109,19 @@ impl Shared {
             .filter(|r| r.event.seq > after)
             .map(Recorded::complete)
             .collect()
+    }
+}
+
+impl Seen {
+    /// With what its lane has done by now.
+    fn counted(&self) -> DeviceStatus {
+        let mut status = self.status.clone();
+        if let Some(lane) = &self.lane {
+            status.chunks = lane.chunks.load(Ordering::Relaxed);
+            status.bytes_in = lane.bytes_in.load(Ordering::Relaxed);
+            status.bytes_out = lane.bytes_out.load(Ordering::Relaxed);
+        }
+        status
     }
 }
 

@@ -21,8 +21,7 @@ impl Counter {
 }
 
 /// Why a section's latest call ran on the CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuReason {
     /// No device is bound.
     NoDevice,
@@ -90,7 +89,7 @@ macro_rules! counters {
         }
 
         /// Counters of one section, or of all together.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, miniserde::Serialize, miniserde::Deserialize)]
         pub struct SectionCounts { $($(#[$doc])* pub $name: u64),* }
 
         impl std::ops::AddAssign for SectionCounts {

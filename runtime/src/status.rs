@@ -1,13 +1,8 @@
 //! What an operator asks first.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-
-use serde::{Deserialize, Serialize};
 
 use crate::events::Event;
-use crate::lane::Progress;
 use crate::objects::{self, Object};
 use crate::plan;
 use crate::section::{self, Section};
@@ -19,7 +14,7 @@ use crate::switch::Switch;
 const EVENTS_SHOWN: usize = 8;
 
 /// Everything at one moment.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, miniserde::Serialize, miniserde::Deserialize)]
 pub struct Status {
     /// Process id.
     pub pid: u32,
@@ -32,7 +27,6 @@ pub struct Status {
     /// Devices that are here.
     pub devices: Vec<DeviceStatus>,
     /// The program and the shared objects that carry sections.
-    #[serde(default)]
     pub objects: Vec<ObjectStatus>,
     /// Every section of theirs.
     pub sections: Vec<SectionStatus>,
@@ -45,7 +39,9 @@ pub struct Status {
 }
 
 /// Numbers of events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, miniserde::Serialize, miniserde::Deserialize,
+)]
 pub struct Totals {
     /// All events.
     pub events: u64,
@@ -60,7 +56,7 @@ pub struct Totals {
 }
 
 /// One device.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, miniserde::Serialize, miniserde::Deserialize)]
 pub struct DeviceStatus {
     /// Its name.
     pub name: String,
@@ -83,32 +79,17 @@ pub struct DeviceStatus {
     /// Sections it could not lower, with reasons.
     pub refused_sections: Vec<(String, String)>,
     /// Chunks committed.
-    #[serde(default)]
     pub chunks: u64,
     /// Bytes sent to it.
-    #[serde(default)]
     pub bytes_in: u64,
     /// Bytes fetched from it.
-    #[serde(default)]
     pub bytes_out: u64,
-    #[serde(skip)]
-    pub(crate) work: Option<Arc<Progress>>,
 }
 
 impl DeviceStatus {
     /// Chunks committed, bytes sent, bytes fetched.
     pub fn work(&self) -> (u64, u64, u64) {
         (self.chunks, self.bytes_in, self.bytes_out)
-    }
-
-    /// With what its lane has done by now.
-    fn counted(mut self) -> Self {
-        if let Some(work) = &self.work {
-            self.chunks = work.chunks.load(Ordering::Relaxed);
-            self.bytes_in = work.bytes_in.load(Ordering::Relaxed);
-            self.bytes_out = work.bytes_out.load(Ordering::Relaxed);
-        }
-        self
     }
 }
 
@@ -119,7 +100,7 @@ impl fmt::Debug for DeviceStatus {
 }
 
 /// One object with sections.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, miniserde::Serialize, miniserde::Deserialize)]
 pub struct ObjectStatus {
     /// Path of its file.
     pub path: String,
@@ -134,7 +115,7 @@ pub struct ObjectStatus {
 }
 
 /// One section.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, miniserde::Serialize, miniserde::Deserialize)]
 pub struct SectionStatus {
     /// Path in its crate.
     pub path: String,
@@ -153,20 +134,26 @@ pub struct SectionStatus {
     pub min_device_elements: Option<u64>,
 }
 
+impl Status {
+    /// One line of JSON, as the control socket sends it.
+    pub fn to_json(&self) -> String {
+        miniserde::json::to_string(self)
+    }
+}
+
 /// Collects the status.
 pub(crate) fn collect(shared: &Shared) -> Status {
     objects::refresh();
     let mut counts = SectionCounts::default();
     section::all().for_each(|s| counts += s.cell.stats().snapshot());
     let off = shared.off();
-    let devices = shared.devices().into_iter();
     let objects = objects::steady().objects().iter().map(object).collect();
     Status {
         pid: std::process::id(),
         uptime_ms: shared.started.elapsed().as_millis() as u64,
         engine: off.map_or_else(|| "on".to_owned(), |why| format!("off: {why}")),
         patching: patching(off),
-        devices: devices.map(DeviceStatus::counted).collect(),
+        devices: shared.devices(),
         objects,
         sections: section::live().map(|s| one(s, off)).collect(),
         counts,

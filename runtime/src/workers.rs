@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use hotsled_sys::fork::OwnerMark;
 use parking_lot::RwLock;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon_core::{ThreadPool, ThreadPoolBuilder};
 
 static POOL: RwLock<Option<Arc<ThreadPool>>> = RwLock::new(None);
 

@@ -6,6 +6,7 @@
 //! may stand between a sled and the first instruction of its block for as long as it likes.
 
 mod block;
+mod elf;
 pub mod gdb;
 pub mod perf;
 mod pool;

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use crate::app::App;
@@ -90,8 +91,13 @@ fn view(app: &App, rps: f64, whole: bool) -> View {
         sections: engine.sections,
         samples: app.samples.lock().iter().copied().collect(),
         events: engine.events,
-        status: whole.then_some(engine.status),
+        status: whole.then(|| own_json(&engine.status)),
     }
+}
+
+/// The engine's own status as it tells it.
+fn own_json(status: &hotsled::Status) -> Box<RawValue> {
+    RawValue::from_string(status.to_json()).expect("the engine writes JSON")
 }
 
 fn to_json(view: &View) -> String {

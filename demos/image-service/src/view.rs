@@ -1,6 +1,7 @@
 //! What the page shows: one snapshot, the same at `/status` and on `/events`.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::events::Entry;
 use crate::meter::Counts;
@@ -26,7 +27,7 @@ pub struct View {
     pub events: Vec<Entry>,
     /// The engine's own status; at `/status` only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<hotsled::Status>,
+    pub status: Option<Box<RawValue>>,
 }
 
 /// One device.

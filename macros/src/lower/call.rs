@@ -6,7 +6,7 @@ use hotsled_ir::{
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprCall, FnArg, ItemFn, Pat, ReturnType};
+use syn::{Expr, ExprCall, FnArg, Ident, ItemFn, Pat, ReturnType};
 
 use super::{Lower, LoweredFunction, Name, Typed, library};
 use crate::infer::{Term, Ty};
@@ -65,9 +65,22 @@ impl Import {
                 let bytes = proc_macro2::Literal::byte_string(bytes);
                 quote!(#bytes)
             }
-            Import::Helper { path, .. } => quote!(<#path>::__HOTSLED_FUNCTION),
+            Import::Helper { path, .. } => helper_bytes(path),
         }
     }
+}
+
+/// The bytes of a helper, found beside the function; a plain function has none, and the compiler says so there.
+fn helper_bytes(path: &syn::Path) -> TokenStream {
+    let last = path.segments.last().expect("a path has a name");
+    let helper = Ident::new("__helper", last.ident.span());
+    quote! {{
+        #[allow(unused_imports)]
+        use #path as #helper;
+        #[allow(unused_imports)]
+        use ::hotsled::__private::no_helper::*;
+        <#helper as ::hotsled::__private::DeviceFn>::BYTES
+    }}
 }
 
 fn zero(ty: Type) -> Value {

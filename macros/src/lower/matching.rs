@@ -120,11 +120,12 @@ impl Lower<'_> {
 
     /// When an arm is taken, and its head `pattern if guard =>` as CPU code.
     fn arm(&mut self, subject: &Subject, arm: &Arm) -> (Test, TokenStream) {
-        let (test, pattern) = self.pattern(subject, &arm.pat);
-        let Some((_, guard)) = &arm.guard else {
+        let Pat::Guard(guarded) = &arm.pat else {
+            let (test, pattern) = self.pattern(subject, &arm.pat);
             return (test, quote!(#pattern =>));
         };
-        let guard = self.condition(guard);
+        let (test, pattern) = self.pattern(subject, &guarded.pat);
+        let guard = self.condition(&guarded.guard);
         let cpu = guard.cpu;
         let both = match test {
             Some(test) => Ir::And(test.into(), guard.ir.into()),

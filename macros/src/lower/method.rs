@@ -274,20 +274,7 @@ impl Lower<'_> {
                 let cpu = self.std_method(&a, std, &[], span);
                 unary(a, op, cpu, span)
             }
-            How::Count(op) => {
-                let cpu = self.std_method(&a, name, &[], span);
-                let count = unary(a, op, cpu, span);
-                let narrow = if self.ty(count.term).ir() == hotsled_ir::Type::U32 {
-                    count.ir
-                } else {
-                    Ir::Cast(hotsled_ir::Type::U32, Box::new(count.ir))
-                };
-                Typed {
-                    term: Term::Known(Ty::U32),
-                    ir: narrow,
-                    ..count
-                }
-            }
+            How::Count(op) => self.count(a, op, name, span),
             How::Binary(op, std) => {
                 let cpu = self.std_method(&a, std, &args, span);
                 binary(a, op, args.remove(0), cpu, span)
@@ -304,24 +291,8 @@ impl Lower<'_> {
                 let high = args.remove(1);
                 self.clamp(a, args.remove(0), high, span)
             }
-            How::MulAdd => {
-                let cpu = self.std_method(&a, "mul_add", &args, span);
-                let c = args.remove(1).ir;
-                let ir = Ir::MulAdd(a.ir.into(), args.remove(0).ir.into(), c.into());
-                Typed { ir, cpu, ..a }
-            }
-            How::ToBits => {
-                let cpu = self.std_method(&a, "to_bits", &[], span);
-                let bits = self.ty(a.term).unsigned();
-                let ir = Ir::Bits(bits.ir(), a.ir.into());
-                let term = Term::Known(bits);
-                Typed {
-                    term,
-                    ir,
-                    cpu,
-                    span,
-                }
-            }
+            How::MulAdd => self.mul_add(a, args, span),
+            How::ToBits => self.bits_of(a, span),
             How::Template(template, std) => {
                 let cpu = self.std_method(&a, std, &args, span);
                 let item = library::template(template).expect("a template for each such method");
@@ -333,6 +304,40 @@ impl Lower<'_> {
                 let item = library::function(&full).expect("a function for each such method");
                 self.library_method(&item, cpu, a, args, span)
             }
+        }
+    }
+
+    /// Counts bits: the operator gives the operand's type, the method `u32`.
+    fn count(&mut self, a: Typed, op: UnOp, name: &str, span: Span) -> Typed {
+        let cpu = self.std_method(&a, name, &[], span);
+        let count = unary(a, op, cpu, span);
+        let narrow = if self.ty(count.term).ir() == hotsled_ir::Type::U32 {
+            count.ir
+        } else {
+            Ir::Cast(hotsled_ir::Type::U32, Box::new(count.ir))
+        };
+        Typed {
+            term: Term::Known(Ty::U32),
+            ir: narrow,
+            ..count
+        }
+    }
+
+    fn mul_add(&mut self, a: Typed, mut args: Vec<Typed>, span: Span) -> Typed {
+        let cpu = self.std_method(&a, "mul_add", &args, span);
+        let c = args.remove(1).ir;
+        let ir = Ir::MulAdd(a.ir.into(), args.remove(0).ir.into(), c.into());
+        Typed { ir, cpu, ..a }
+    }
+
+    fn bits_of(&mut self, a: Typed, span: Span) -> Typed {
+        let cpu = self.std_method(&a, "to_bits", &[], span);
+        let bits = self.ty(a.term).unsigned();
+        Typed {
+            term: Term::Known(bits),
+            ir: Ir::Bits(bits.ir(), a.ir.into()),
+            cpu,
+            span,
         }
     }
 

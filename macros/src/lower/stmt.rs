@@ -85,12 +85,13 @@ impl Lower<'_> {
         }
         match pat {
             Pat::Tuple(parts) => self.let_parts(parts, declared, &init.expr),
+            Pat::Struct(fields) => self.let_fields(fields, declared, &init.expr),
             Pat::Wild(_) => self.unused(&init.expr),
             Pat::Ident(pat) if pat.by_ref.is_none() && pat.subpat.is_none() => {
                 self.let_name(pat, declared, &init.expr)
             }
             _ => {
-                let help = "`let` takes a plain name, or several in a tuple `(a, b)`";
+                let help = "`let` takes a plain name, or several in `(a, b)` or `Name { a, b }`";
                 self.error(pat.span(), help);
                 Lowered::default()
             }

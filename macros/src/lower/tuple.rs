@@ -4,7 +4,10 @@ use hotsled_ir::{Expr as Ir, Stmt as IrStmt};
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Block, Expr, ExprField, ExprPath, ExprStruct, Ident, Pat, PatIdent, Stmt, Type};
+use syn::{
+    Block, Expr, ExprField, ExprPath, ExprStruct, FieldPat, Ident, Pat, PatIdent, PatStruct, Stmt,
+    Type,
+};
 
 use super::data::label;
 use super::stmt::Lowered;
@@ -19,20 +22,64 @@ impl Lower<'_> {
         declared: Option<&Type>,
         init: &Expr,
     ) -> Lowered {
-        let names: Option<Vec<&PatIdent>> = pats.elems.iter().map(plain).collect();
+        let names: Option<Vec<_>> = pats.elems.iter().map(plain).collect();
         let Some(names) = names else {
-            self.error(pats.span(), "the parts of a tuple pattern are plain names");
+            let help = "the parts of a tuple pattern are plain names or `_`";
+            self.error(pats.span(), help);
             return Lowered::default();
         };
         let parts = self.tuple_parts(names.len(), declared);
         let (ir, cpu) = self.parts_into(init, &parts);
-        for (pat, part) in names.iter().zip(&parts) {
-            self.check_fresh(&pat.ident);
-            let mutable = pat.mutability.is_some();
-            self.bind(&pat.ident, Name::Local(part.id, part.term, mutable));
+        for (name, part) in names.into_iter().zip(&parts) {
+            self.bind_part(name, part);
         }
         let ty = self.tuple_type(&parts);
         (ir, quote!(let #pats: #ty = #cpu;))
+    }
+
+    /// `let Name { a, b: mut c, .. } = ..`, of a struct made by `let` or written out.
+    pub(super) fn let_fields(
+        &mut self,
+        pat: &PatStruct,
+        declared: Option<&Type>,
+        init: &Expr,
+    ) -> Lowered {
+        let named: Option<Vec<_>> = pat.fields.iter().map(named).collect();
+        let Some(named) = named else {
+            let help = "the fields of a struct pattern are plain names or `_`: `Name { a, b: c }`";
+            self.error(pat.span(), help);
+            return Lowered::default();
+        };
+        if let Some(data) = self.data_name(init) {
+            let help =
+                format!("`{data}` is a parameter; take its fields by name: `let a = {data}.a;`");
+            self.error(init.span(), help);
+            return Lowered::default();
+        }
+        let labels = self.labels(init);
+        let labels =
+            labels.unwrap_or_else(|| named.iter().map(|(label, _)| label.clone()).collect());
+        if pat.rest.is_none() && named.len() != labels.len() {
+            self.error(pat.span(), "name every field, or end with `..`");
+        }
+        let parts = self.parts(labels);
+        let (ir, cpu) = self.parts_into(init, &parts);
+        for ((label, name), field) in named.into_iter().zip(&pat.fields) {
+            match parts.iter().find(|part| part.label == label) {
+                Some(part) => self.bind_part(name, part),
+                None => self.error(field.span(), format!("it has no part `{label}`")),
+            }
+        }
+        let ty = declared.map(|ty| quote!(: #ty));
+        (ir, quote!(let #pat #ty = #cpu;))
+    }
+
+    /// Gives a part the name that a pattern has for it; `None` for `_`.
+    fn bind_part(&mut self, name: Option<&PatIdent>, part: &Part) {
+        let Some(pat) = name else { return };
+        self.check_fresh(&pat.ident);
+        let mutable = pat.mutability.is_some();
+        self.bind(&pat.ident, Name::Local(part.id, part.term, mutable));
     }
 
     /// `let t = (..)` or `let t = Name { .. }`; `None` if `init` is of one part and no tuple type is declared.
@@ -352,10 +399,16 @@ fn same_labels(a: &[Part], b: &[Part]) -> bool {
     a.len() == b.len() && b.iter().all(|b| a.iter().any(|a| a.label == b.label))
 }
 
-/// A pattern that is one name.
-fn plain(pat: &Pat) -> Option<&PatIdent> {
+/// A field, and the name that a pattern has for it.
+fn named(field: &FieldPat) -> Option<(String, Option<&PatIdent>)> {
+    Some((label(&field.member), plain(&field.pat)?))
+}
+
+/// A pattern that is one name, or `_`.
+fn plain(pat: &Pat) -> Option<Option<&PatIdent>> {
     match pat {
-        Pat::Ident(pat) if pat.subpat.is_none() && pat.by_ref.is_none() => Some(pat),
+        Pat::Ident(pat) if pat.subpat.is_none() && pat.by_ref.is_none() => Some(Some(pat)),
+        Pat::Wild(_) => Some(None),
         _ => None,
     }
 }

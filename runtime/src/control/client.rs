@@ -5,7 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::protocol::{Answer, Ask};
+use miniserde::Deserialize;
+
+use super::protocol::{Ask, Nothing, Plugged, read_answer};
 use crate::config::PlugOptions;
 use crate::status::Status;
 
@@ -80,8 +82,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub fn status(&self) -> Result<Status, ClientError> {
-        let value = self.ask(&Ask::Status)?;
-        serde_json::from_value(value).map_err(|e| ClientError::Answer(e.to_string()))
+        self.ask(Ask::Status)
     }
 
     /// Plugs a device; its name.
@@ -89,12 +90,8 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub fn plug(&self, options: PlugOptions) -> Result<String, ClientError> {
-        let value = self.ask(&Ask::Plug(options))?;
-        let name = value
-            .get("device")
-            .and_then(|v| v.as_str())
-            .map(str::to_owned);
-        name.ok_or_else(|| ClientError::Answer(value.to_string()))
+        let plugged: Plugged = self.ask(Ask::Plug(options))?;
+        Ok(plugged.device)
     }
 
     /// Unplugs one device, or all.
@@ -102,7 +99,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub fn unplug(&self, device: Option<String>) -> Result<(), ClientError> {
-        self.ask(&Ask::Unplug { device }).map(drop)
+        self.ask(Ask::Unplug { device }).map(|_: Nothing| ())
     }
 
     /// Kills a device's host.
@@ -110,27 +107,24 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub fn kill(&self, device: String) -> Result<(), ClientError> {
-        self.ask(&Ask::Kill { device }).map(drop)
+        self.ask(Ask::Kill { device }).map(|_: Nothing| ())
     }
 
-    fn ask(&self, ask: &Ask) -> Result<serde_json::Value, ClientError> {
+    fn ask<T: Deserialize>(&self, ask: Ask) -> Result<T, ClientError> {
         let line = self.exchange(ask).map_err(|source| ClientError::Connect {
             path: self.path.clone(),
             source,
         })?;
-        match serde_json::from_str(&line) {
-            Ok(Answer::Ok(value)) => Ok(value),
-            Ok(Answer::Error(error)) => Err(ClientError::Refused(error)),
-            Err(error) => Err(ClientError::Answer(error.to_string())),
+        match read_answer(&line) {
+            Some(answer) => answer.map_err(ClientError::Refused),
+            None => Err(ClientError::Answer(line)),
         }
     }
 
-    fn exchange(&self, ask: &Ask) -> io::Result<String> {
+    fn exchange(&self, ask: Ask) -> io::Result<String> {
         let mut stream = UnixStream::connect(&self.path)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let mut request = serde_json::to_vec(ask)?;
-        request.push(b'\n');
-        stream.write_all(&request)?;
+        stream.write_all(ask.write().as_bytes())?;
         let mut line = String::new();
         BufReader::new(stream).read_line(&mut line)?;
         Ok(line)

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use hotsled_sys::{poll, seqpacket};
 
-use super::protocol::{Answer, Ask, MAX_REQUEST};
+use super::protocol::{Answer, Ask, MAX_REQUEST, Nothing, Plugged, write_answer};
 use crate::device::{Handle, Request};
 use crate::error::{Error, Result};
 use crate::shared::Shared;
@@ -81,9 +81,9 @@ impl Drop for Server {
 /// Serves a client on a thread of its own, so that a stuck one delays nobody; one too many is told so.
 fn admit(mut stream: UnixStream, shared: &Arc<Shared>, handle: &Handle) {
     let Some(place) = Place::take() else {
-        let busy = Answer::Error(format!("{MAX_CLIENTS} clients are being served; try again"));
+        let busy = refusal(format!("{MAX_CLIENTS} clients are being served; try again"));
         let _ = stream.set_nonblocking(true);
-        let _ = stream.write_all(&line(&busy)); // fits the socket's buffer, or nobody reads
+        let _ = stream.write_all(busy.as_bytes()); // fits the socket's buffer, or nobody reads
         return;
     };
     let (shared, handle) = (shared.clone(), handle.clone());
@@ -116,11 +116,8 @@ impl Drop for Place {
     }
 }
 
-/// An answer as it is sent.
-fn line(answer: &Answer) -> Vec<u8> {
-    let mut line = serde_json::to_vec(answer).expect("answers are plain JSON");
-    line.push(b'\n');
-    line
+fn refusal(why: String) -> String {
+    write_answer(&Answer::<Nothing>::Err(why))
 }
 
 /// Reads until a moment in time, however the bytes trickle.
@@ -152,11 +149,11 @@ fn try_serve(mut stream: UnixStream, shared: &Shared, handle: &Handle) -> std::i
     stream.set_write_timeout(Some(PATIENCE))?;
     let answer = match seqpacket::peer_uid(stream.as_fd())? {
         uid if uid == hotsled_sys::uid() => {
-            read_request(&stream).map_or_else(Answer::Error, |ask| run(ask, shared, handle))
+            read_request(&stream).map_or_else(refusal, |ask| run(ask, shared, handle))
         }
-        uid => Answer::Error(format!("user {uid} may not control this service")),
+        uid => refusal(format!("user {uid} may not control this service")),
     };
-    stream.write_all(&line(&answer))
+    stream.write_all(answer.as_bytes())
 }
 
 fn read_request(stream: &UnixStream) -> std::result::Result<Ask, String> {
@@ -171,26 +168,23 @@ fn read_request(stream: &UnixStream) -> std::result::Result<Ask, String> {
     }
     let help =
         r#"ask {"do":"status"}, {"do":"plug"}, {"do":"unplug"} or {"do":"kill","device":NAME}"#;
-    serde_json::from_slice(&line).map_err(|e| format!("not a request: {e}; {help}"))
+    let ask = std::str::from_utf8(&line).ok().and_then(Ask::read);
+    ask.ok_or_else(|| format!("not a request; {help}"))
 }
 
-fn run(ask: Ask, shared: &Shared, handle: &Handle) -> Answer {
-    let done = match ask {
-        Ask::Status => return value(&status::collect(shared)),
+fn run(ask: Ask, shared: &Shared, handle: &Handle) -> String {
+    let nothing = |done: Result<()>| answer(done.map(|()| Nothing {}));
+    match ask {
+        Ask::Status => answer(Ok(status::collect(shared))),
         Ask::Plug(options) => {
             let plugged = handle.ask(|answer| Request::Plug(options, answer));
-            plugged.map(|name| serde_json::json!({ "device": name }))
+            answer(plugged.map(|device| Plugged { device }))
         }
-        Ask::Unplug { device } => handle
-            .ask(|answer| Request::Unplug(device, answer))
-            .map(|()| serde_json::json!({})),
-        Ask::Kill { device } => handle
-            .ask(|answer| Request::Kill(device, answer))
-            .map(|()| serde_json::json!({})),
-    };
-    done.map_or_else(|e| Answer::Error(e.to_string()), Answer::Ok)
+        Ask::Unplug { device } => nothing(handle.ask(|answer| Request::Unplug(device, answer))),
+        Ask::Kill { device } => nothing(handle.ask(|answer| Request::Kill(device, answer))),
+    }
 }
 
-fn value(of: &impl serde::Serialize) -> Answer {
-    serde_json::to_value(of).map_or_else(|e| Answer::Error(e.to_string()), Answer::Ok)
+fn answer(done: Result<impl miniserde::Serialize>) -> String {
+    write_answer(&done.map_err(|error| error.to_string()))
 }

@@ -177,7 +177,7 @@ impl Manager {
         presence.lower_new(&self.config.limits); // what came while it was greeted
         presence.appraise();
         let (name, generation) = (presence.name.clone(), presence.generation);
-        let lane = presence.status().work;
+        let lane = presence.progress();
         self.presences.push(presence);
         let report = match self.switch(switch) {
             Ok(report) => report,

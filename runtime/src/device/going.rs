@@ -36,7 +36,7 @@ impl Manager {
             return Ok(());
         };
         presence.become_state(State::Draining);
-        let lane = presence.status().work;
+        let lane = presence.progress();
         let (report, drained) = self.clear(&mut presence);
         presence.become_state(State::Evacuating);
         let ended = presence.farewell(&self.config.limits);
@@ -59,7 +59,7 @@ impl Manager {
             return;
         };
         let reason = presence.mark_down(reason);
-        let lane = presence.status().work;
+        let lane = presence.progress();
         let (report, drained) = self.clear(&mut presence);
         presence.kill();
         presence.become_state(State::Lost(reason.to_string()));

@@ -206,7 +206,7 @@ impl Manager {
 
     pub(super) fn publish(&self) {
         self.shared
-            .set_devices(self.presences.iter().map(Presence::status).collect());
+            .set_devices(self.presences.iter().map(Presence::seen).collect());
     }
 
     /// Records what happened to a device, once status shows it: who waits for the event may look.

@@ -11,8 +11,9 @@ use super::spawn::Host;
 use super::state::State;
 use crate::config::Limits;
 use crate::error::{Error, Result, Stalled};
-use crate::lane::{Lane, LaneSetup, Modules};
+use crate::lane::{Lane, LaneSetup, Modules, Progress};
 use crate::section::{self, Section};
+use crate::shared::Seen;
 use crate::status::DeviceStatus;
 use crate::switch::Switch;
 use crate::{epoch, plan};
@@ -253,7 +254,19 @@ impl Presence {
     }
 
     /// What status shows.
-    pub(crate) fn status(&self) -> DeviceStatus {
+    pub(crate) fn seen(&self) -> Seen {
+        Seen {
+            status: self.status(),
+            lane: self.progress(),
+        }
+    }
+
+    /// What its lane counts, if it has one.
+    pub(crate) fn progress(&self) -> Option<Arc<Progress>> {
+        self.lane.as_ref().map(|lane| lane.progress().clone())
+    }
+
+    fn status(&self) -> DeviceStatus {
         let info = self.client.info();
         DeviceStatus {
             name: self.name.clone(),
@@ -272,7 +285,6 @@ impl Presence {
             chunks: 0,
             bytes_in: 0,
             bytes_out: 0,
-            work: self.lane.as_ref().map(|lane| lane.progress().clone()),
         }
     }
 }

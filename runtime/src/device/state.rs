@@ -1,10 +1,7 @@
 //! The states of one presence of a device.
 
-use serde::{Deserialize, Serialize};
-
 /// Where a presence stands; each presence is a new generation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "state", content = "reason")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// Its host is started and greeted.
     Probing,

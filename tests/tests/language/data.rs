@@ -124,6 +124,47 @@ fn structs_are_their_fields() {
 }
 
 #[hotsled::section]
+fn taken_apart(a: &[f32], out: &mut [f32], count: &mut [u32]) {
+    for i in parallel(0..out.len()) {
+        let point = Point {
+            x: a[i],
+            y: 2.0f32,
+            hits: i as u32,
+        };
+        let Point {
+            y: height, mut x, ..
+        } = point;
+        x += height;
+        let turned = point.hits % 2 == 1;
+        let Point {
+            x: left,
+            y: _,
+            hits,
+        } = if turned {
+            Point {
+                x: point.y,
+                y: x,
+                hits: point.hits * 10,
+            }
+        } else {
+            point
+        };
+        let (_, more) = (1u32, 2.0f32);
+        out[i] = x + 100.0 * left + more;
+        count[i] = hits;
+    }
+}
+
+#[test]
+fn patterns_take_structs_apart() {
+    let a: Vec<f32> = (0..20).map(|i| i as f32 - 8.0).collect();
+    let (mut out, mut count) = (vec![0.0f32; 20], vec![0u32; 20]);
+    agree!(taken_apart(; a; out, count));
+    assert_eq!((out[2], count[2]), (-6.0 + 2.0 - 600.0 + 2.0, 2));
+    assert_eq!((out[3], count[3]), (-5.0 + 2.0 + 200.0 + 2.0, 30));
+}
+
+#[hotsled::section]
 fn reduced(lens: &Lens, x: &[f32]) -> f32 {
     parallel(0..x.len()).map(|i| x[i] * lens.gain).sum()
 }

@@ -45,6 +45,18 @@ fn misused(lens: Lens, y: &mut [f32]) {
 }
 
 #[hotsled::section]
+fn patterns(lens: Lens, y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        let Lens { gain, .. } = lens;
+        let own = Lens { gain: y[i], shift: 2i32 };
+        let Lens { focus, .. } = own;
+        let Lens { gain: 1.0, shift: _ } = own;
+        let Lens { shift } = own;
+        y[i] = own.gain;
+    }
+}
+
+#[hotsled::section]
 fn mistyped(lens: Lens, y: &mut [u32]) {
     for i in parallel(0..y.len()) {
         y[i] = lens.gain;

@@ -2,14 +2,27 @@
 
 use hotsled::parallel;
 
-pub fn plain(x: f32) -> f32 {
+mod plain {
+    pub fn half(x: f32) -> f32 {
+        x / 2.0
+    }
+}
+
+pub fn twice(x: f32) -> f32 {
     x * 2.0
 }
 
 #[hotsled::section]
 pub fn calls(y: &mut [f32]) {
     for i in parallel(0..y.len()) {
-        y[i] = plain(y[i]);
+        y[i] = twice(y[i]);
+    }
+}
+
+#[hotsled::section]
+pub fn calls_by_path(y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        y[i] = plain::half(y[i]);
     }
 }
 
