@@ -26,6 +26,11 @@ impl State {
         matches!(self, Self::TrappingNew | Self::New)
     }
 
+    /// The state of the same bytes without a breakpoint.
+    pub(crate) fn whole(self) -> Self {
+        if self.is_new() { Self::New } else { Self::Old }
+    }
+
     /// A whole word as it stands in this state. Without branches, since a session asks for every site's
     /// several times.
     pub(crate) fn on(self, word: Word) -> Word {

@@ -112,12 +112,7 @@ impl Image {
     pub(crate) fn take(&mut self, state: State) {
         let mut face = std::mem::take(&mut self.faces[state as usize]);
         if face.is_empty() {
-            let whole = if state.is_new() {
-                State::New
-            } else {
-                State::Old
-            };
-            face.clone_from(&self.faces[whole as usize]);
+            face.clone_from(&self.faces[state.whole() as usize]);
             self.sites.iter().for_each(|&at| face[at as usize] = INT3);
         }
         self.faces[state as usize] = face;
@@ -158,12 +153,7 @@ impl Image {
     }
 
     fn word_in(&self, at: usize, state: State) -> Word {
-        let whole = if state.is_new() {
-            State::New
-        } else {
-            State::Old
-        };
-        let word = self.faces[whole as usize][at..].first_chunk();
+        let word = self.faces[state.whole() as usize][at..].first_chunk();
         state.on(*word.expect("a whole sled"))
     }
 

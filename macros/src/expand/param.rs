@@ -10,23 +10,22 @@ use crate::parse::{Kind, Param};
 
 pub(super) fn unpack(n: usize, param: &Param) -> TokenStream {
     let n = Literal::usize_unsuffixed(n);
-    // SAFETY of what is emitted: slot `n` was made by the wrapper from this very parameter, which is
-    // borrowed until the call returns, and grains that live at the same time are disjoint.
     match param.kind {
         Kind::Scalar(ty) => scalar(&quote!(__slots[#n].word), ty),
-        Kind::Input(elem) => {
-            let elem = elem_type(elem);
-            quote!(unsafe { ::hotsled::__private::input::<#elem>(&__slots[#n]) })
-        }
-        Kind::Accumulator(ty) => {
-            let atomic = atomic_type(ty);
-            quote!(unsafe { ::hotsled::__private::input::<#atomic>(&__slots[#n]) })
-        }
+        Kind::Input(elem) => borrowed(&n, &elem_type(elem)),
+        Kind::Accumulator(ty) => borrowed(&n, &atomic_type(ty)),
         Kind::Own(elem) => {
             let elem = elem_type(elem);
+            // SAFETY, of what is emitted: as in `borrowed`, and grains that live at the same time are disjoint.
             quote!(unsafe { ::hotsled::__private::own::<#elem>(&__slots[#n], __start, __end) }, __slots[#n].len as ::core::primitive::usize)
         }
     }
+}
+
+fn borrowed(n: &Literal, element: &TokenStream) -> TokenStream {
+    // SAFETY, of what is emitted: slot `n` was made by the wrapper from this very parameter, which is borrowed
+    // until the call returns.
+    quote!(unsafe { ::hotsled::__private::input::<#element>(&__slots[#n]) })
 }
 
 fn scalar(word: &TokenStream, ty: Ty) -> TokenStream {
