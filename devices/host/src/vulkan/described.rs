@@ -72,6 +72,7 @@ pub(super) fn describe(instance: &Instance, physical: vk::PhysicalDevice) -> Des
     }
     let (family, missing, mut features) = abilities(instance, physical, recent);
     (features.controls32, features.controls64) = float_controls(&controls);
+    features.replaced.divide = misdivides_at_times(driver.driver_id);
     let version = basic.api_version;
     Described {
         physical,
@@ -94,6 +95,13 @@ pub(super) fn describe(instance: &Instance, physical: vk::PhysicalDevice) -> Des
         groups: basic.limits.max_compute_work_group_count[0].clamp(1, u32::MAX / GROUP),
         family,
     }
+}
+
+/// NVIDIA's driver 580.159 gives wrong 64-bit remainders in some modules (the kernel `lattice-boltzmann` on an
+/// H200, whose neighbours were off by one) and right ones in smaller modules with the same divisions, so that
+/// no trial can clear it.
+fn misdivides_at_times(driver: vk::DriverId) -> bool {
+    driver == vk::DriverId::NVIDIA_PROPRIETARY
 }
 
 fn identity(of: &vk::PhysicalDeviceProperties) -> Vec<u8> {
@@ -210,4 +218,15 @@ fn memory(instance: &Instance, physical: vk::PhysicalDevice) -> u64 {
         .map(|heap| heap.size)
         .max()
         .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_known_to_misdivide_is_not_asked_to() {
+        assert!(misdivides_at_times(vk::DriverId::NVIDIA_PROPRIETARY));
+        assert!(!misdivides_at_times(vk::DriverId::MESA_LLVMPIPE));
+    }
 }
