@@ -41,6 +41,8 @@ pub enum Kind {
     Sim,
     /// A Vulkan device; `-- --device N` chooses which
     Vulkan,
+    /// An NVIDIA device through the CUDA driver; `-- --device N` chooses which
+    Cuda,
 }
 
 impl From<Kind> for DeviceKind {
@@ -48,6 +50,7 @@ impl From<Kind> for DeviceKind {
         match kind {
             Kind::Sim => Self::Sim,
             Kind::Vulkan => Self::Vulkan,
+            Kind::Cuda => Self::Cuda,
         }
     }
 }

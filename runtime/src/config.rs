@@ -259,6 +259,9 @@ pub enum DeviceKind {
     /// A Vulkan device; `--device N` among the arguments chooses which.
     #[serde(rename = "vulkan")]
     Vulkan,
+    /// An NVIDIA device through the CUDA driver; `--device N` among the arguments chooses which.
+    #[serde(rename = "cuda")]
+    Cuda,
 }
 
 impl DeviceKind {
@@ -267,6 +270,7 @@ impl DeviceKind {
         match self {
             Self::Sim => "sim",
             Self::Vulkan => "vulkan",
+            Self::Cuda => "cuda",
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Target {
     Sim,
     /// The first Vulkan device, and the CPU beside it.
     Vulkan,
+    /// The first NVIDIA device through its CUDA driver, and the CPU beside it.
+    Cuda,
 }
 
 impl Target {
@@ -30,6 +32,7 @@ impl Target {
             Self::Cpu => "cpu",
             Self::Sim => "sim",
             Self::Vulkan => "vulkan",
+            Self::Cuda => "cuda",
         }
     }
 
@@ -39,6 +42,7 @@ impl Target {
             Self::Cpu => None,
             Self::Sim => Some(DeviceKind::Sim),
             Self::Vulkan => Some(DeviceKind::Vulkan),
+            Self::Cuda => Some(DeviceKind::Cuda),
         }
     }
 
@@ -62,7 +66,7 @@ impl Target {
     fn unplugged(self, error: &hotsled::Error) -> String {
         let hint = match self {
             Self::Vulkan => "; without hardware: apt-get install libvulkan1 mesa-vulkan-drivers",
-            Self::Cpu | Self::Sim => "",
+            Self::Cpu | Self::Sim | Self::Cuda => "",
         };
         format!("{}: {error}{hint}", self.name())
     }

@@ -5,7 +5,7 @@
 
 use hotsled_ir::{Module, ParamKind};
 
-#[cfg(feature = "vulkan")]
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
 use crate::launch::Given;
 
 /// Word of the first index.
@@ -39,7 +39,7 @@ impl Layout {
     }
 
     /// The block of a launch, its fault word's address still to come.
-    #[cfg(feature = "vulkan")]
+    #[cfg(any(feature = "cuda", feature = "vulkan"))]
     pub(crate) fn block(base: u64, end: u64, given: &[Given]) -> Vec<u64> {
         let mut words = vec![base, end, 0];
         for given in given {

@@ -9,10 +9,14 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hotsled_sys::seqpacket;
 
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+use crate::cache::Cache;
+#[cfg(feature = "cuda")]
+use crate::cuda;
 use crate::faults::Fault;
 use crate::sim::{self, Model};
 #[cfg(feature = "vulkan")]
-use crate::{cache::Cache, vulkan};
+use crate::vulkan;
 
 /// Owns one device and serves it to a hotsled service.
 ///
@@ -32,6 +36,9 @@ enum Command {
     /// Serves a Vulkan device, or lists those there are.
     #[cfg(feature = "vulkan")]
     Vulkan(Vulkan),
+    /// Serves an NVIDIA device through the CUDA driver, or lists those there are.
+    #[cfg(feature = "cuda")]
+    Cuda(Cuda),
     /// Shows what a virtual-ISA module becomes.
     Lower(Lower),
 }
@@ -108,6 +115,40 @@ struct Vulkan {
     no_cache: bool,
 }
 
+#[cfg(feature = "cuda")]
+#[derive(Args)]
+struct Cuda {
+    #[command(flatten)]
+    link: Link,
+    /// List the devices, and why one cannot be driven.
+    #[arg(long, group = "show")]
+    list: bool,
+    /// Try every float operation on the device, and show where it differs from the definition.
+    #[arg(long, group = "show")]
+    survey: bool,
+    /// List or survey as JSON.
+    #[arg(long, requires = "show")]
+    json: bool,
+    /// Number of the device in the list.
+    #[arg(long, default_value_t = 0)]
+    device: usize,
+    /// Name for people.
+    #[arg(long, default_value = "cuda0")]
+    name: String,
+    /// Use at most so many MiB; default: all of the device's memory.
+    #[arg(long)]
+    memory_mib: Option<u64>,
+    /// Longest run of one piece of work in milliseconds; the device is quarantined then.
+    #[arg(long, default_value_t = 10_000)]
+    deadline_ms: u64,
+    /// Accept float operations whose results differ from the definition on this device.
+    #[arg(long)]
+    bounded: bool,
+    /// Keep no compiled code on disk; by default it is kept in $XDG_CACHE_HOME/hotsled or ~/.cache/hotsled.
+    #[arg(long)]
+    no_cache: bool,
+}
+
 #[derive(Args)]
 struct Lower {
     /// A file that holds one module's bytes; default: standard input.
@@ -137,11 +178,25 @@ pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match Cli::parse_from(args).command {
         Command::Sim(options) => simulate(&options),
         #[cfg(feature = "vulkan")]
-        Command::Vulkan(options) if options.list => list(options.json),
+        Command::Vulkan(options) if options.list => vulkan::list()
+            .map_err(|e| e.to_string())
+            .and_then(|found| list(&found, options.json)),
         #[cfg(feature = "vulkan")]
-        Command::Vulkan(options) if options.survey => survey(&options),
+        Command::Vulkan(options) if options.survey => vulkan::survey(&choice(&options))
+            .map_err(|e| e.to_string())
+            .and_then(|found| show_survey(&found, options.json)),
         #[cfg(feature = "vulkan")]
         Command::Vulkan(options) => drive(&options),
+        #[cfg(feature = "cuda")]
+        Command::Cuda(options) if options.list => cuda::list()
+            .map_err(|e| e.to_string())
+            .and_then(|found| list(&found, options.json)),
+        #[cfg(feature = "cuda")]
+        Command::Cuda(options) if options.survey => cuda::survey(&cuda_choice(&options))
+            .map_err(|e| e.to_string())
+            .and_then(|found| show_survey(&found, options.json)),
+        #[cfg(feature = "cuda")]
+        Command::Cuda(options) => drive_cuda(&options),
         Command::Lower(options) => show(&options),
     };
     match result {
@@ -168,12 +223,40 @@ fn simulate(options: &Sim) -> Result<(), String> {
 fn drive(options: &Vulkan) -> Result<(), String> {
     let socket = socket(&options.link)?;
     let device = vulkan::device(&options.name, &choice(options)).map_err(|e| e.to_string())?;
-    let served = crate::serve::serve(socket, device, options.link.fault.clone());
+    serve_and_exit(socket, device, &options.link)
+}
+
+#[cfg(feature = "cuda")]
+fn drive_cuda(options: &Cuda) -> Result<(), String> {
+    let socket = socket(&options.link)?;
+    let device = cuda::device(&options.name, &cuda_choice(options)).map_err(|e| e.to_string())?;
+    serve_and_exit(socket, device, &options.link)
+}
+
+#[cfg(feature = "cuda")]
+fn cuda_choice(options: &Cuda) -> cuda::Options {
+    cuda::Options {
+        number: options.device,
+        memory: options.memory_mib.map(|mib| mib << 20),
+        deadline: std::time::Duration::from_millis(options.deadline_ms),
+        bounded: options.bounded,
+        cache: cache(options.no_cache),
+    }
+}
+
+/// Serves a device with a driver, whose exit handlers may wait for work that never ends.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+fn serve_and_exit(socket: OwnedFd, device: crate::backend::Device, link: &Link) -> ! {
+    let served = crate::serve::serve(socket, device, link.fault.clone());
     if let Err(error) = &served {
         eprintln!("hotsled-device: {error}");
     }
-    // A driver's exit handlers may wait for work that never ends.
     hotsled_sys::exit_now(i32::from(served.is_err()))
+}
+
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+fn cache(off: bool) -> Cache {
+    if off { Cache::OFF } else { Cache::of_user() }
 }
 
 #[cfg(feature = "vulkan")]
@@ -185,18 +268,13 @@ fn choice(options: &Vulkan) -> vulkan::Options {
         validate: options.validate,
         plain: options.plain,
         bounded: options.bounded,
-        cache: if options.no_cache {
-            Cache::OFF
-        } else {
-            Cache::of_user()
-        },
+        cache: cache(options.no_cache),
     }
 }
 
-#[cfg(feature = "vulkan")]
-fn survey(options: &Vulkan) -> Result<(), String> {
-    let found = vulkan::survey(&choice(options)).map_err(|e| e.to_string())?;
-    if options.json {
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+fn show_survey(found: &[(crate::exact::Plain, Option<String>)], json: bool) -> Result<(), String> {
+    if json {
         let row = |(operation, differs): &(_, _)| {
             let exact = Option::is_none(differs);
             serde_json::json!({"operation": format!("{operation}"), "exact": exact, "differs": differs})
@@ -208,7 +286,7 @@ fn survey(options: &Vulkan) -> Result<(), String> {
         );
         return Ok(());
     }
-    for (operation, differs) in &found {
+    for (operation, differs) in found {
         println!(
             "{:<16} {}",
             operation.to_string(),
@@ -218,13 +296,12 @@ fn survey(options: &Vulkan) -> Result<(), String> {
     Ok(())
 }
 
-#[cfg(feature = "vulkan")]
-fn list(json: bool) -> Result<(), String> {
-    let devices = vulkan::list().map_err(|e| e.to_string())?;
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+fn list<D: std::fmt::Display + serde::Serialize>(devices: &[D], json: bool) -> Result<(), String> {
     if json {
         println!(
             "{}",
-            serde_json::to_string_pretty(&devices).map_err(|e| e.to_string())?
+            serde_json::to_string_pretty(devices).map_err(|e| e.to_string())?
         );
         return Ok(());
     }
@@ -266,17 +343,20 @@ fn show(options: &Lower) -> Result<(), String> {
         None => standard_input().map_err(|e| format!("standard input: {e}"))?,
     };
     let module = hotsled_ir::read(&bytes).map_err(|e| e.to_string())?;
-    let text =
-        match options.emit {
-            Emit::Ir => hotsled_ir::print(&module),
-            Emit::Clif => sim::clif(&module)?,
-            Emit::Asm => sim::assembly(&module)?,
-            #[cfg(feature = "vulkan")]
-            Emit::Spirv => crate::spirv::text(&module, &crate::spirv::Features::ALL)
-                .map_err(|e| e.to_string())?,
-            Emit::Ptx => crate::ptx::lower(&module, crate::ptx::BASE_ARCHITECTURE)
-                .map_err(|e| e.to_string())?,
-        };
+    let text = match options.emit {
+        Emit::Ir => hotsled_ir::print(&module),
+        Emit::Clif => sim::clif(&module)?,
+        Emit::Asm => sim::assembly(&module)?,
+        #[cfg(feature = "vulkan")]
+        Emit::Spirv => {
+            crate::spirv::text(&module, &crate::spirv::Features::ALL).map_err(|e| e.to_string())?
+        }
+        Emit::Ptx => {
+            crate::ptx::lower(&module, crate::ptx::BASE_ARCHITECTURE)
+                .map_err(|e| e.to_string())?
+                .text
+        }
+    };
     print!("{text}");
     Ok(())
 }

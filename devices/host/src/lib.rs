@@ -5,12 +5,16 @@
 
 mod args;
 pub mod backend;
-#[cfg(feature = "vulkan")]
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
 pub mod cache;
 mod cannot;
 mod cli;
 mod commands;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 mod emit;
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+pub mod exact;
 mod faults;
 mod launch;
 pub mod ptx;

@@ -383,11 +383,12 @@ fn a_goodbye_ends_the_process(args: &[&str]) {
 }
 
 macro_rules! backend {
-    ($name:ident, $args:expr) => {
+    ($name:ident, $args:expr $(, $attribute:meta)?) => {
         mod $name {
             macro_rules! run {
                 ($test:ident) => {
                     #[test]
+                    $(#[$attribute])?
                     fn $test() {
                         super::$test($args)
                     }
@@ -417,6 +418,14 @@ backend!(vulkan, &["vulkan", "--validate", "--no-cache"]);
 backend!(
     vulkan_plain,
     &["vulkan", "--validate", "--no-cache", "--plain"]
+);
+
+// `cargo test -p hotsled-device --test conformance cuda -- --ignored`
+#[cfg(feature = "cuda")]
+backend!(
+    cuda,
+    &["cuda", "--no-cache"],
+    ignore = "needs an NVIDIA GPU and its driver"
 );
 
 mod misbehaving {

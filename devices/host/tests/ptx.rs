@@ -28,7 +28,7 @@ fn check(modules: impl IntoIterator<Item = Valid>) {
     let folder = tempfile::tempdir().unwrap();
     for (n, module) in modules.into_iter().enumerate() {
         for architecture in [80, 90] {
-            let text = lower(&module, architecture).unwrap();
+            let text = lower(&module, architecture).unwrap().text;
             let file = folder.path().join(format!("{n}-{architecture}.ptx"));
             std::fs::write(&file, &text).unwrap();
             let output = Command::new(assembler())
@@ -63,7 +63,7 @@ fn random_modules_assemble() {
 
 #[test]
 fn float_arithmetic_names_its_rounding() {
-    let text = lower(&build::saxpy().0, 80).unwrap();
+    let text = lower(&build::saxpy().0, 80).unwrap().text;
     let arithmetic =
         |line: &&str| line.contains(".f32") && (line.contains("mul") || line.contains("add"));
     let lines: Vec<_> = text.lines().filter(arithmetic).collect();

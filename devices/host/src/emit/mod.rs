@@ -9,6 +9,7 @@ mod bits;
 mod cast;
 mod expr;
 mod float;
+mod plain;
 mod replaced;
 mod stmt;
 
@@ -19,6 +20,7 @@ use hotsled_ir::{
 use crate::args::{self, Layout};
 use crate::cannot::Cannot;
 
+pub use plain::Plain;
 pub use replaced::Replaced;
 
 pub(crate) type Result<T = ()> = std::result::Result<T, Cannot>;

@@ -1,13 +1,16 @@
-//! Which float operations this device computes exactly: each is tried when a section first needs it.
+//! Which float operations a device computes exactly: each is tried when a section first needs it.
+
+pub(crate) mod trial;
 
 use std::collections::{HashMap, HashSet};
 
 use hotsled_ir::{BinOp, CmpOp, Elem, Expr, Type, UnOp, Value, interp};
 
-use super::trial::{Trial, TrialError, input, module};
 use crate::cannot::Cannot;
+pub use crate::emit::Plain;
 use crate::emit::is_float;
-use crate::spirv::{Features, Plain};
+pub(crate) use trial::Tried;
+use trial::{input, module};
 
 /// Elements of one trial.
 const COUNT: usize = 4096;
@@ -16,7 +19,7 @@ const MOST: usize = 12;
 
 /// What is known so far.
 #[derive(Default)]
-pub(super) struct Exactness {
+pub(crate) struct Exactness {
     /// For each operation tried, how it differed, if it did.
     known: HashMap<Plain, Option<String>>,
 }
@@ -26,40 +29,47 @@ impl Exactness {
     ///
     /// # Errors
     /// [`Cannot::Inexact`] names one that is not; or a trial that could not be made.
-    pub(super) fn demand(
+    pub(crate) fn demand<T: Tried>(
         &mut self,
         operations: &HashSet<Plain>,
-        trial: &mut Trial<'_>,
-        features: &Features,
-    ) -> Result<(), TrialError> {
+        device: &mut T,
+    ) -> Result<(), T::Error> {
+        self.learn(operations, device)?;
+        Ok(self.judge(operations)?)
+    }
+
+    /// Tries those that are new.
+    fn learn<T: Tried>(
+        &mut self,
+        operations: &HashSet<Plain>,
+        device: &mut T,
+    ) -> Result<(), T::Error> {
         let mut new: Vec<Plain> = operations.iter().copied().collect();
         new.retain(|operation| !self.known.contains_key(operation));
         new.sort_by_key(|operation| (operand(*operation) as u8, operation.to_string()));
         for same in new.chunk_by(|a, b| operand(*a) == operand(*b)) {
             for some in same.chunks(MOST) {
-                self.try_some(some, trial, features)?;
+                self.try_some(some, device)?;
             }
         }
-        Ok(self.judge(operations)?)
+        Ok(())
     }
 
     /// Which of these operations are known to be inexact.
-    pub(super) fn inexact(&self, operations: &HashSet<Plain>) -> Vec<Plain> {
+    #[cfg(feature = "vulkan")] // PTX replaces nothing
+    pub(crate) fn inexact(&self, operations: &HashSet<Plain>) -> Vec<Plain> {
         let differs = |operation: &Plain| matches!(self.known.get(operation), Some(Some(_)));
         operations.iter().copied().filter(differs).collect()
     }
 
     /// Tries every operation that a device may leave to chance, and tells how each differs, if it does.
-    pub(super) fn survey(
+    pub(crate) fn survey<T: Tried>(
         mut self,
-        trial: &mut Trial<'_>,
-        features: &Features,
-    ) -> Result<Vec<(Plain, Option<String>)>, TrialError> {
-        let all = every(features.float64);
-        match self.demand(&all.iter().copied().collect(), trial, features) {
-            Ok(()) | Err(TrialError::Cannot(Cannot::Inexact { .. })) => {}
-            Err(error) => return Err(error),
-        }
+        device: &mut T,
+        float64: bool,
+    ) -> Result<Vec<(Plain, Option<String>)>, T::Error> {
+        let all = every(float64);
+        self.learn(&all.iter().copied().collect(), device)?;
         let found = |operation: Plain| (operation, self.known.remove(&operation).flatten());
         Ok(all.into_iter().map(found).collect())
     }
@@ -75,12 +85,7 @@ impl Exactness {
         }
     }
 
-    fn try_some(
-        &mut self,
-        operations: &[Plain],
-        trial: &mut Trial<'_>,
-        features: &Features,
-    ) -> Result<(), TrialError> {
+    fn try_some<T: Tried>(&mut self, operations: &[Plain], device: &mut T) -> Result<(), T::Error> {
         let ty = operand(operations[0]);
         let outputs: Vec<_> = operations
             .iter()
@@ -89,7 +94,7 @@ impl Exactness {
         let (x, y) = operands(ty);
         let (x, y) = (interp::Arg::Slice(x), interp::Arg::Slice(y));
         let module = module(&[elem(ty), elem(ty)], &outputs);
-        let found = trial.compare(features, &module, vec![x, y], COUNT as u64)?;
+        let found = device.compare(&module, vec![x, y], COUNT as u64)?;
         self.known.extend(operations.iter().copied().zip(found));
         Ok(())
     }

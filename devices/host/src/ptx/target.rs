@@ -1,6 +1,7 @@
 //! Registers and plain instructions. Float arithmetic names its rounding, so that `ptxas` fuses nothing, and
 //! never flushes subnormals.
 
+use std::collections::HashSet;
 use std::fmt::{Arguments, Write as _};
 
 use hotsled_ir::{AccOp, BinOp, CmpOp, Elem, Type, UnOp, Value};
@@ -9,7 +10,7 @@ use super::control::Frame;
 use super::register::{CLASSES, Class, Register};
 use crate::args::Layout;
 use crate::cannot::Cannot;
-use crate::emit::{Result, Target, is_float, is_signed};
+use crate::emit::{Plain, Result, Target, is_float, is_signed};
 
 /// A function that is being written.
 pub(super) struct Ptx {
@@ -17,6 +18,8 @@ pub(super) struct Ptx {
     pub(super) frames: Vec<Frame>,
     pub(super) labels: usize,
     pub(super) left: bool,
+    /// Float operations left to the device.
+    pub(super) floats: HashSet<Plain>,
     /// Registers used of each class.
     used: [usize; CLASSES.len()],
     words: Vec<Register>,
@@ -43,6 +46,7 @@ impl Ptx {
             frames: Vec::new(),
             labels: 0,
             left: false,
+            floats: HashSet::new(),
             used: [0; CLASSES.len()],
             words: Vec::new(),
             locals: Vec::new(),
@@ -76,6 +80,12 @@ impl Ptx {
 
     pub(super) fn line(&mut self, instruction: Arguments<'_>) {
         let _ = writeln!(self.text, "    {instruction};");
+    }
+
+    fn note(&mut self, operation: Plain, ty: Type) {
+        if is_float(ty) {
+            self.floats.insert(operation);
+        }
     }
 
     fn register(&mut self, class: Class) -> Register {
@@ -258,11 +268,13 @@ impl Target for Ptx {
     }
 
     fn mul_add(&mut self, ty: Type, a: Register, b: Register, c: Register) -> Result<Register> {
+        self.note(Plain::MulAdd(ty), ty);
         let name = format!("fma.rn.{}", kind(ty));
         Ok(self.op(Class::of(ty), &name, &[a, b, c]))
     }
 
     fn unary(&mut self, op: UnOp, ty: Type, a: Register) -> Result<Register> {
+        self.note(Plain::Unary(op, ty), ty);
         let (class, name) = (Class::of(ty), kind(ty));
         let instruction = match op {
             UnOp::Not => format!("not.{}", class.suffix()),
@@ -275,6 +287,7 @@ impl Target for Ptx {
     }
 
     fn binary(&mut self, op: BinOp, ty: Type, a: Register, b: Register) -> Result<Register> {
+        self.note(Plain::Binary(op, ty), ty);
         let class = Class::of(ty);
         let (float, bits) = (is_float(ty), class.suffix());
         let name = match op {
@@ -306,6 +319,7 @@ impl Target for Ptx {
                 self.truth("not", &[differ])
             });
         }
+        self.note(Plain::Compare(ty), ty);
         let name = match op {
             CmpOp::Eq => "eq",
             CmpOp::Ne if is_float(ty) => "neu",
@@ -337,6 +351,9 @@ impl Target for Ptx {
         let class = Class::of(to);
         if class == a.class {
             return Ok(a);
+        }
+        if is_float(from) || is_float(to) {
+            self.floats.insert(Plain::Convert(from, to));
         }
         let rounding = match (is_float(from), is_float(to)) {
             (true, true) if to == Type::F64 => "",

@@ -5,7 +5,6 @@
 
 mod control;
 mod memory;
-mod plain;
 mod target;
 
 use std::collections::HashSet;
@@ -15,8 +14,7 @@ use rspirv::binary::Assemble as _;
 
 use crate::args::Layout;
 use crate::cannot::Cannot;
-pub use crate::emit::Replaced;
-pub use plain::Plain;
+pub use crate::emit::{Plain, Replaced};
 use target::Spirv;
 
 /// Changes whenever the same module becomes other words.

@@ -7,7 +7,6 @@ use hotsled_ir::Valid;
 use hotsled_link::{DevicePtr, Launch};
 
 use super::error::Lost;
-use super::exact::Exactness;
 use super::gpu::{Buffer, Gpu, Place};
 use super::kernel::Kernel;
 use super::machine::Machine;
@@ -16,6 +15,7 @@ use crate::args::Layout;
 use crate::backend::{Backend, Lowering, Status};
 use crate::cache::Cache;
 use crate::cannot::Cannot;
+use crate::exact::Exactness;
 use crate::launch::given;
 use crate::spirv::{self, Features};
 
@@ -73,8 +73,9 @@ impl Compiler {
             let mut trial = Trial {
                 gpu: &self.shared.gpu,
                 machine: &mut self.shared.machine(),
+                features: self.features,
             };
-            let found = exactness.demand(&lowered.floats, &mut trial, &self.features);
+            let found = exactness.demand(&lowered.floats, &mut trial);
             match found {
                 Ok(()) => return Ok(lowered.words),
                 Err(TrialError::Cannot(Cannot::Inexact { .. }))

@@ -6,7 +6,6 @@
 mod accelerator;
 mod described;
 mod error;
-mod exact;
 mod executor;
 mod gpu;
 mod instance;
@@ -22,11 +21,11 @@ use hotsled_link::DeviceInfo;
 
 use crate::backend::Device;
 use crate::cache::Cache;
-use crate::spirv::{Features, Plain};
+use crate::exact::{Exactness, Plain};
+use crate::spirv::Features;
 use accelerator::{Accelerator, Compiler, Shared};
 pub use described::Described;
 pub use error::{Lost, VulkanError};
-use exact::Exactness;
 use gpu::{Buffer, Gpu, Place};
 use instance::Instance;
 use machine::Machine;
@@ -75,7 +74,7 @@ fn describe_all(instance: &Instance) -> Result<Vec<Described>, VulkanError> {
 pub fn survey(options: &Options) -> Result<Vec<(Plain, Option<String>)>, VulkanError> {
     let mut open = Open::new(options)?;
     let features = open.features()?;
-    Ok(Exactness::default().survey(&mut open.trial(), &features)?)
+    Ok(Exactness::default().survey(&mut open.trial(features), features.float64)?)
 }
 
 /// Opens a device, and sees that it works.
@@ -136,19 +135,20 @@ impl Open {
         Ok(Self { gpu, machine })
     }
 
-    fn trial(&mut self) -> Trial<'_> {
+    fn trial(&mut self, features: Features) -> Trial<'_> {
         Trial {
             gpu: &self.gpu,
             machine: &mut self.machine,
+            features,
         }
     }
 
     /// What the device says that it can, and what it turns out to do.
     fn features(&mut self) -> Result<Features, VulkanError> {
         let mut features = self.gpu.described.features;
-        features.folds = trial::folds(&mut self.trial(), &features)?;
-        features.cuts = trial::cuts(&mut self.trial(), &features)?;
-        features.replaced.divide |= trial::misdivides(&mut self.trial(), &features)?;
+        features.folds = trial::folds(&mut self.trial(features))?;
+        features.cuts = trial::cuts(&mut self.trial(features))?;
+        features.replaced.divide |= trial::misdivides(&mut self.trial(features))?;
         Ok(features)
     }
 }
