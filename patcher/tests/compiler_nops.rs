@@ -9,6 +9,7 @@ mod common;
 
 std::arch::global_asm!(
     ".pushsection .text.compiler_nops, \"ax\", @progbits",
+    ".globl nop_target, nop_long, nop_short", // other codegen units name them
     ".balign 64",
     "nop_target:",
     "mov eax, 0x40",
