@@ -13,6 +13,8 @@ use crate::agree::ToArg;
 /// Arguments; long enough for groups, with a rest, and with values that hurt among neighbours that do not.
 mod data {
     const LEN: usize = 67;
+    /// A length that the macro does not see.
+    pub const EIGHT: usize = 8;
 
     pub fn a() -> f32 {
         1.25

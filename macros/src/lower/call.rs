@@ -1,14 +1,15 @@
 //! Calls of functions: the user's helpers, and the library of the language.
 
 use hotsled_ir::{
-    Expr as Ir, Function, Linked, Local, LocalId, MAX_NODES, Type, Value, encode_function,
+    Expr as Ir, Function, Linked, Local, LocalId, MAX_NODES, Stmt as IrStmt, Type, Value,
+    encode_function,
 };
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprCall, FnArg, Ident, ItemFn, Pat, ReturnType};
 
-use super::{Lower, LoweredFunction, Name, Typed, library};
+use super::{Hidden, Lower, LoweredFunction, Name, Typed, library};
 use crate::infer::{Term, Ty};
 
 /// A function that a module or another function calls.
@@ -230,7 +231,7 @@ impl Lower<'_> {
         let linked: syn::Result<Vec<_>> = lowered.imports.iter().map(Import::stub).collect();
         let linked = Linked::new(lowered.function.clone(), &linked?, &mut MAX_NODES.clone())
             .map_err(|e| syn::Error::new(item.span(), e))?;
-        let mut bytes = encode_function(&lowered.function);
+        let mut bytes = encode_function(&lowered.function).bytes;
         for import in &lowered.imports {
             if let Import::Library { bytes: more, .. } = import {
                 bytes.extend(more);
@@ -271,9 +272,15 @@ impl Lower<'_> {
             }
         };
         self.settle();
-        let (body, result) = match value.ir {
-            Ir::Block(body, result) => (body, *result),
-            result => (Vec::new(), result),
+        let constants = std::mem::take(&mut self.hidden);
+        let set = |c: &Hidden| Some(IrStmt::Set(c.local?, Ir::Const(zero(c.ty.ir()))));
+        let mut body: Vec<_> = constants.iter().filter_map(set).collect();
+        let result = match value.ir {
+            Ir::Block(more, result) => {
+                body.extend(more);
+                *result
+            }
+            result => result,
         };
         LoweredFunction {
             function: Function {
@@ -285,6 +292,8 @@ impl Lower<'_> {
                 value: result,
                 imports: self.imports.len() as u16,
             },
+            lens: self.lens(),
+            constants,
             imports: std::mem::take(&mut self.imports),
             body: value.cpu,
         }

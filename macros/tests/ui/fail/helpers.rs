@@ -20,8 +20,9 @@ pub fn generic<T>(x: f32) -> f32 {
 const SCALE: f32 = 2.0;
 
 #[hotsled::device_fn]
-pub fn sees_constant(x: f32) -> f32 {
-    x * SCALE
+pub fn guesses_constant(x: f32) -> f32 {
+    let s = SCALE;
+    x
 }
 
 #[hotsled::device_fn]
