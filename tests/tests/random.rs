@@ -32,6 +32,25 @@ mod data {
         0x1_0000_0003
     }
 
+    macro_rules! helpers {
+        ($($name:ident $ty:ident;)*) => {$(
+            #[hotsled::device_fn]
+            pub fn $name((low, high): ($ty, $ty), by: $ty) -> $ty {
+                if low < high { high - by } else { low * by }
+            }
+        )*};
+    }
+
+    helpers! {
+        between_f32 f32;
+        between_f64 f64;
+        between_i32 i32;
+        between_u32 u32;
+        between_i64 i64;
+        between_u64 u64;
+        between_usize usize;
+    }
+
     macro_rules! vectors {
         ($($name:ident $ty:ident $hurts:expr;)*) => {$(
             pub fn $name() -> Vec<$ty> {

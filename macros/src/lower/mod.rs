@@ -1,6 +1,7 @@
 //! One walk over the body that checks types and builds virtual ISA and CPU code together.
 
 mod accumulate;
+mod argument;
 mod array;
 mod call;
 mod constant;

@@ -138,6 +138,52 @@ fn helpers_see_constants() {
     assert_eq!(taps::filtered(1.0, 3), 3.75 * 0.25 - 2.0 + 0.5 + 6.0);
 }
 
+mod pairs {
+    #[hotsled::device_fn]
+    pub fn turned(by: f32, (x, y): (f32, f32), keep: (bool, i32, f64)) -> f32 {
+        let (far, near) = if keep.0 { (x, y) } else { (y, x) };
+        let mut copy = keep;
+        copy.1 += 3;
+        far * by - near + copy.1 as f32 + copy.2 as f32
+    }
+
+    /// Hands a tuple on.
+    #[hotsled::device_fn]
+    pub fn summed(at: (f32, f32)) -> f32 {
+        let other: f32 = turned(0.5f32, at, (at.0 > at.1, 2i32, 0.25f64));
+        other + at.0
+    }
+}
+
+#[hotsled::section]
+fn tuple_arguments(x: &[f32], y: &mut [f32], n: &mut [i32]) {
+    for i in parallel(0..y.len()) {
+        let at = (x[i], x[(i + 1) % x.len()]);
+        let mut steps = 0i32;
+        let up = at.0 > 0.0;
+        // Left to right: the first argument changes what the tuple then reads.
+        let turned: f32 = pairs::turned(
+            {
+                steps += 1;
+                2.0f32
+            },
+            if up { (at.1, at.0) } else { at },
+            (up, steps, steps as f64),
+        );
+        y[i] = turned + pairs::summed(at) * pairs::summed((1.0f32, at.0));
+        n[i] = steps;
+    }
+}
+
+#[test]
+fn helpers_take_tuples() {
+    let x: Vec<f32> = (0..40).map(|i| i as f32 * 0.7 - 13.0).collect();
+    let (mut y, mut n) = (vec![0.0f32; 40], vec![0i32; 40]);
+    agree!(tuple_arguments(; x; y, n));
+    assert_eq!(n, vec![1; 40]);
+    assert_eq!(pairs::summed((3.0, 1.0)), 1.5 - 1.0 + 5.0 + 0.25 + 3.0);
+}
+
 #[hotsled::section]
 fn beyond_array(k: usize, y: &mut [f32]) {
     for i in parallel(0..y.len()) {
