@@ -18,8 +18,8 @@ pub use insn::{INT3, JMP8_LEN, NOP8, SLED_LEN, jmp_word, nop_word};
 pub use module::{CONTRACT_VERSION, EngineTable, LEAVING, MAPPED, Module, ModuleHead, READY};
 pub use note::{NOTE_LEN, NOTE_NAME, NOTE_TYPE, Note, NoteError, build_id};
 pub use record::{
-    RECORD_ALIGN, RECORD_MAGIC, RECORD_VERSION, RecordError, RecordView, assemble, concat,
-    concat_len, fnv1a, record_len,
+    MAX_ARRAY_ELEMENTS, RECORD_ALIGN, RECORD_MAGIC, RECORD_VERSION, RecordError, RecordView,
+    array_len, arrays_fit, assemble, concat, concat_len, fnv1a, number, record_len,
 };
 pub use section::{
     NOTE_SECTION, RECORDS_SECTION, SITES_SECTION, SITES_START_SYMBOL, SITES_STOP_SYMBOL,

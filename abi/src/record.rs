@@ -23,6 +23,9 @@ pub const RECORD_VERSION: u16 = 1;
 pub const RECORD_ALIGN: usize = 8;
 const HEAD: usize = 32;
 
+/// Elements that all local arrays of a section have together.
+pub const MAX_ARRAY_ELEMENTS: usize = 2048;
+
 /// Bytes of the record for a path and a module of these lengths.
 pub const fn record_len(path_len: usize, module_len: usize) -> usize {
     HEAD + path_len + module_len
@@ -84,6 +87,50 @@ pub const fn concat<const N: usize>(parts: &[&[u8]]) -> [u8; N] {
         i += 1;
     }
     out
+}
+
+/// A number as the binary form of the virtual ISA has it, LEB128, but always of the longest form: so that its bytes
+/// have a place before the compiler knows it.
+pub const fn number(n: u64) -> [u8; 10] {
+    let mut out = [0x80; 10];
+    let mut i = 0;
+    while i < 10 {
+        out[i] |= (n >> (7 * i)) as u8 & 0x7f;
+        i += 1;
+    }
+    out[9] &= 0x7f;
+    out
+}
+
+/// The length of a local array, as [`number`].
+///
+/// # Panics
+/// When it is none (a compile error where it is used).
+#[track_caller]
+pub const fn array_len(len: usize) -> [u8; 10] {
+    assert!(
+        0 < len && len <= MAX_ARRAY_ELEMENTS,
+        "a local array of a section has 1 to 2048 elements, and this constant is another number"
+    );
+    number(len as u64)
+}
+
+/// Compiles if the local arrays of one function, of these lengths, have room.
+///
+/// # Panics
+/// When they have not (a compile error where it is used).
+#[track_caller]
+pub const fn arrays_fit(lens: &[usize]) {
+    let mut room = MAX_ARRAY_ELEMENTS;
+    let mut i = 0;
+    while i < lens.len() {
+        assert!(
+            lens[i] <= room,
+            "the local arrays of a section have 2048 elements together at most, and these have more"
+        );
+        room -= lens[i];
+        i += 1;
+    }
 }
 
 const fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
@@ -205,6 +252,8 @@ impl<'a> RecordView<'a> {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
 
     const PATH: &str = "demo::saxpy";
@@ -228,6 +277,21 @@ mod tests {
             bytes[at] ^= 0x40;
             assert!(RecordView::parse(&bytes).is_err(), "byte {at}");
         }
+    }
+
+    #[test]
+    fn numbers_have_the_longest_form() {
+        for n in [0, 1, 127, 128, 2048, u64::MAX >> 1, u64::MAX] {
+            let bytes = number(n);
+            let value = |(i, byte): (usize, &u8)| u128::from(byte & 0x7f) << (7 * i);
+            let sum: u128 = bytes.iter().enumerate().map(value).sum();
+            assert_eq!(sum, u128::from(n));
+            assert!(bytes[..9].iter().all(|byte| byte & 0x80 != 0) && bytes[9] < 2);
+        }
+        let refused = |f: fn()| std::panic::catch_unwind(f).is_err();
+        assert!(refused(|| _ = array_len(0)) && refused(|| _ = array_len(2049)));
+        assert!(refused(|| arrays_fit(&[2000, 49])));
+        arrays_fit(&[array_len(2048).len(), 2038]);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Module to bytes. `docs/virtual-isa.md` has the layout.
 
+use std::ops::Range;
+
 use crate::link::Function;
 use crate::types::*;
 
@@ -17,13 +19,28 @@ pub(crate) const VERSION: u8 = 2;
 /// assert_eq!(decode(&encode(&module)).unwrap(), module);
 /// ```
 pub fn encode(module: &Module) -> Vec<u8> {
-    encode_unlinked(module, 0)
+    encode_unlinked(module, 0).bytes
+}
+
+/// Bytes that those of the called functions must follow, and where in them numbers stand. A macro may leave such a
+/// number to the compiler: any LEB128 form of another one may take its place, also a longer one.
+#[derive(Clone, Debug, Default)]
+pub struct Unlinked {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Where the lengths of the arrays stand, in their order.
+    pub lens: Vec<Range<usize>>,
+    /// Where the bits of constants stand, in the order of the statements.
+    pub constants: Vec<Range<usize>>,
 }
 
 /// The binary form of a module that calls `imports` functions: complete once the bytes of those
 /// functions follow it, in order.
-pub fn encode_unlinked(module: &Module, imports: u16) -> Vec<u8> {
-    let mut out = Out(MAGIC.to_vec());
+pub fn encode_unlinked(module: &Module, imports: u16) -> Unlinked {
+    let mut out = Out(Unlinked {
+        bytes: MAGIC.to_vec(),
+        ..Unlinked::default()
+    });
     out.byte(VERSION);
     out.text(&module.name);
     out.count(module.params.len());
@@ -40,8 +57,8 @@ pub fn encode_unlinked(module: &Module, imports: u16) -> Vec<u8> {
 }
 
 /// The bytes of a function; complete once the bytes of its own imports follow them.
-pub fn encode_function(function: &Function) -> Vec<u8> {
-    let mut out = Out(Vec::new());
+pub fn encode_function(function: &Function) -> Unlinked {
+    let mut out = Out(Unlinked::default());
     out.text(&function.name);
     out.number(u64::from(function.params));
     out.locals(&function.locals, &function.arrays);
@@ -51,11 +68,11 @@ pub fn encode_function(function: &Function) -> Vec<u8> {
     out.0
 }
 
-struct Out(Vec<u8>);
+struct Out(Unlinked);
 
 impl Out {
     fn byte(&mut self, byte: u8) {
-        self.0.push(byte);
+        self.0.bytes.push(byte);
     }
 
     /// LEB128: seven bits a byte, low first.
@@ -67,13 +84,20 @@ impl Out {
         self.byte(n as u8);
     }
 
+    /// A number, and where it stands.
+    fn placed(&mut self, n: u64) -> Range<usize> {
+        let start = self.0.bytes.len();
+        self.number(n);
+        start..self.0.bytes.len()
+    }
+
     fn count(&mut self, n: usize) {
         self.number(n as u64);
     }
 
     fn text(&mut self, text: &str) {
         self.count(text.len());
-        self.0.extend(text.as_bytes());
+        self.0.bytes.extend(text.as_bytes());
     }
 
     fn locals(&mut self, locals: &[Local], arrays: &[Array]) {
@@ -86,7 +110,8 @@ impl Out {
         for array in arrays {
             self.text(&array.name);
             self.byte(array.ty as u8);
-            self.number(u64::from(array.len));
+            let place = self.placed(u64::from(array.len));
+            self.0.lens.push(place);
         }
     }
 
@@ -203,7 +228,8 @@ impl Out {
     fn constant(&mut self, value: Value) {
         self.byte(0);
         self.byte(value.ty() as u8);
-        self.number(value.bits());
+        let place = self.placed(value.bits());
+        self.0.constants.push(place);
     }
 
     fn tagged(&mut self, tag: u8, id: u16) {

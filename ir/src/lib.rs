@@ -20,7 +20,7 @@ pub mod walk;
 
 pub use access::{Access, Reach, access};
 pub use decode::{DecodeError, decode};
-pub use encode::{encode, encode_function, encode_unlinked};
+pub use encode::{Unlinked, encode, encode_function, encode_unlinked};
 pub use link::{Function, LinkError, Linked, MAX_NODES, link};
 pub use parse::{TextError, parse};
 pub use print::print;

@@ -289,9 +289,9 @@ mod tests {
         let call = Expr::Call(0, vec![Expr::LoadOwn(ParamId(1))]);
         let module = testing::module(vec![Stmt::Store(ParamId(1), call)]);
         [
-            encode_unlinked(&module, module_imports),
-            encode_function(&twice),
-            encode_function(&double()),
+            encode_unlinked(&module, module_imports).bytes,
+            encode_function(&twice).bytes,
+            encode_function(&double()).bytes,
         ]
         .concat()
     }
@@ -305,6 +305,31 @@ mod tests {
         assert_eq!(args[1], slice(5.0));
         let locals = module.locals.len();
         assert_eq!(locals, 3 + 1 + 2, "each call has locals of its own");
+    }
+
+    #[test]
+    fn numbers_may_be_written_later_and_longer() {
+        let mut module = testing::module(vec![]);
+        let name = String::from("a");
+        module.arrays = [5, 200]
+            .map(|len| Array {
+                name: name.clone(),
+                ty: Type::F32,
+                len,
+            })
+            .into();
+        module.body = vec![Stmt::Fill(ArrayId(0), Expr::Const(Value::F32(2.5)))];
+        let unlinked = encode_unlinked(&module, 0);
+        let number = |n| hotsled_abi::number(n).to_vec();
+        let mut bytes = unlinked.bytes;
+        bytes.splice(
+            unlinked.constants[0].clone(),
+            number(u64::from(1.5f32.to_bits())),
+        );
+        bytes.splice(unlinked.lens[1].clone(), number(2048));
+        module.arrays[1].len = 2048;
+        module.body = vec![Stmt::Fill(ArrayId(0), Expr::Const(Value::F32(1.5)))];
+        assert_eq!(decode(&bytes), Ok(module));
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn build(
     Ok(expand::section(&section, &lowered, &options))
 }
 
-/// Makes a function of scalars callable from sections, also those of other crates.
+/// Makes a function of scalars, and of tuples of them, callable from sections, also those of other crates.
 ///
 /// Its body is of the section language and ends with its value. Called elsewhere it is an ordinary
 /// function, with the section language's arithmetic.

@@ -3,7 +3,9 @@
 use std::ops::Range;
 use std::ptr::NonNull;
 
-pub use hotsled_abi::{ArgBlock, ArgSlot, assemble, concat, concat_len, record_len};
+pub use hotsled_abi::{
+    ArgBlock, ArgSlot, array_len, arrays_fit, assemble, concat, concat_len, number, record_len,
+};
 use hotsled_abi::{EngineTable, SiteId};
 pub use hotsled_ir::{AccOp, math};
 

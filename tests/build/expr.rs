@@ -10,7 +10,7 @@ impl Body {
             return self.leaf(ty);
         }
         let depth = depth - 1;
-        match self.dice.below(12) {
+        match self.dice.below(13) {
             0 => self.choice(ty, depth),
             1 => self.by_match(ty, depth),
             2 => self.block(ty, depth),
@@ -18,6 +18,7 @@ impl Body {
             3..=4 => self.cast(ty, depth),
             5 => self.gathered(ty, depth),
             6..=7 => self.method(ty, depth),
+            8 => self.helped(ty, depth),
             _ => self.operation(ty, depth),
         }
     }
@@ -46,6 +47,13 @@ impl Body {
         format!(
             "(match {value} {{ 0{name} | 2{name} => {a}, {low}..={middle} => {b}, {high}.. => {c}, _ => {d} }})"
         )
+    }
+
+    /// A helper's value, of a tuple and a scalar.
+    fn helped(&mut self, ty: Ty, depth: u32) -> String {
+        let [low, high, by] = [(); 3].map(|()| self.expr(ty, depth));
+        let (value, ty) = (self.fresh(), ty.name());
+        format!("{{ let {value}: {ty} = data::between_{ty}(({low}, {high}), {by}); {value} }}")
     }
 
     /// A block whose locals end with it.

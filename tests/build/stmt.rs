@@ -75,13 +75,18 @@ impl Body {
     /// An array, an element of it set, and one read.
     fn array(&mut self, depth: u32) -> String {
         let (ty, len) = (self.number(|_| true), 1u64 << self.dice.below(4));
+        let written = match self.dice.below(3) {
+            0 => format!("data::EIGHT / {}", 8 / len),
+            1 if len == 8 => "data::EIGHT".into(),
+            _ => len.to_string(),
+        };
         let [first, set] = [(); 2].map(|()| self.expr(ty, depth));
         let [at, from] = [(); 2].map(|()| self.expr(Ty::Usize, depth));
         let (array, read) = (self.fresh(), self.fresh());
         self.declare(&read, ty, false);
         let name = ty.name();
         format!(
-            "let mut {array}: [{name}; {len}] = [{first}; {len}];\n\
+            "let mut {array}: [{name}; {len}] = [{first}; {written}];\n\
              {array}[({at}) % {len}usize] = {set};\n\
              let {read}: {name} = {array}[({from}) % {len}usize];\n"
         )

@@ -13,6 +13,8 @@ use crate::agree::ToArg;
 /// Arguments; long enough for groups, with a rest, and with values that hurt among neighbours that do not.
 mod data {
     const LEN: usize = 67;
+    /// A length that the macro does not see.
+    pub const EIGHT: usize = 8;
 
     pub fn a() -> f32 {
         1.25
@@ -28,6 +30,25 @@ mod data {
 
     pub fn d() -> u64 {
         0x1_0000_0003
+    }
+
+    macro_rules! helpers {
+        ($($name:ident $ty:ident;)*) => {$(
+            #[hotsled::device_fn]
+            pub fn $name((low, high): ($ty, $ty), by: $ty) -> $ty {
+                if low < high { high - by } else { low * by }
+            }
+        )*};
+    }
+
+    helpers! {
+        between_f32 f32;
+        between_f64 f64;
+        between_i32 i32;
+        between_u32 u32;
+        between_i64 i64;
+        between_u64 u64;
+        between_usize usize;
     }
 
     macro_rules! vectors {

@@ -8,7 +8,7 @@ pub use invalid::Invalid;
 use crate::types::*;
 
 /// Bytes that all local arrays of a module may take, at 8 bytes an element.
-pub const MAX_ARRAY_BYTES: u64 = 16 << 10;
+pub const MAX_ARRAY_BYTES: u64 = 8 * hotsled_abi::MAX_ARRAY_ELEMENTS as u64;
 
 type Result<T = ()> = std::result::Result<T, Invalid>;
 

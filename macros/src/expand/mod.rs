@@ -1,18 +1,19 @@
 //! The output: wrapper, record, cell, entry with its sled and row, CPU body.
 
 mod body;
+mod bytes;
 mod gathered;
 mod grain;
 mod param;
 mod wrapper;
 
 use hotsled_abi::{NOP8, RECORDS_SECTION, SITE_VERSION, SITES_SECTION, TEXT_SECTION};
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ItemFn;
 use syn::spanned::Spanned;
 
-use crate::lower::{Import, Lowered, LoweredFunction};
+use crate::lower::{Lowered, LoweredFunction};
 use crate::parse::{Body, Options, Section};
 use body::{body, parameters};
 use grain::grain;
@@ -49,28 +50,13 @@ pub fn section(section: &Section, lowered: &Lowered, options: &Options) -> Token
     }
 }
 
-/// The module's bytes, those of the functions it calls behind them.
-fn linked(own: &[u8], imports: &[Import]) -> TokenStream {
-    let own = Literal::byte_string(own);
-    if imports.is_empty() {
-        return quote!(#own);
-    }
-    let imports = imports.iter().map(Import::bytes);
-    quote! {{
-        const __PARTS: &[&[::core::primitive::u8]] = &[#own, #(#imports),*];
-        &::hotsled::__private::concat::<{ ::hotsled::__private::concat_len(__PARTS) }>(__PARTS)
-    }}
-}
-
 /// A helper: the function, and beside it an empty type of the same name that holds its bytes, so that
 /// whoever imports the one has the other.
 pub fn helper(item: &ItemFn, lowered: &LoweredFunction) -> TokenStream {
     let (attrs, vis, sig, body) = (&item.attrs, &item.vis, &item.sig, &lowered.body);
     let name = &sig.ident;
-    let bytes = linked(
-        &hotsled_ir::encode_function(&lowered.function),
-        &lowered.imports,
-    );
+    let bytes = bytes::function(lowered);
+    let fit = bytes::fit(&lowered.lens);
     quote! {
         #(#attrs)*
         #[inline]
@@ -83,15 +69,14 @@ pub fn helper(item: &ItemFn, lowered: &LoweredFunction) -> TokenStream {
         impl ::hotsled::__private::DeviceFn for #name {
             const BYTES: &'static [::core::primitive::u8] = #bytes;
         }
+        #fit
     }
 }
 
 /// Record and cell.
 fn statics(section: &Section, lowered: &Lowered, options: &Options) -> TokenStream {
     let name = section.item.sig.ident.to_string();
-    let imports = lowered.imports.len() as u16;
-    let own = hotsled_ir::encode_unlinked(&lowered.module, imports);
-    let module = linked(&own, &lowered.imports);
+    let (module, fit) = (bytes::module(lowered), bytes::fit(&lowered.lens));
     let flags = [
         (options.pinned, quote!(FLAG_PINNED_CPU)),
         (options.exact, quote!(FLAG_EXACT)),
@@ -101,6 +86,7 @@ fn statics(section: &Section, lowered: &Lowered, options: &Options) -> TokenStre
     let flags = flags.map(|(_, flag)| quote!(| ::hotsled::__private::#flag));
     let flags = quote!(0 #(#flags)*);
     quote! {
+        #fit
         const __MODULE: &[::core::primitive::u8] = #module;
         const __PATH: &::core::primitive::str = ::core::concat!(::core::module_path!(), "::", #name);
         const __LEN: ::core::primitive::usize = ::hotsled::__private::record_len(__PATH.len(), __MODULE.len());

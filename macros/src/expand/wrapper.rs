@@ -109,19 +109,31 @@ fn slot(param: &Param) -> TokenStream {
 /// A constant's value, with the type that its uses have.
 fn hidden_slot(hidden: &Hidden) -> TokenStream {
     let (path, ty) = (&hidden.path, hidden.ty);
+    scalar_slot(&typed(path, ty), ty)
+}
+
+fn typed(constant: &TokenStream, ty: Ty) -> TokenStream {
     let name = Ident::new(ty.name(), Span::mixed_site());
-    scalar_slot(
-        &quote!({ let __constant: ::core::primitive::#name = #path; __constant }),
-        ty,
-    )
+    quote!({ let __constant: ::core::primitive::#name = #constant; __constant })
+}
+
+/// A constant's value as the bits that stand in virtual ISA.
+pub(super) fn constant_bits(hidden: &Hidden) -> TokenStream {
+    bits(&typed(&hidden.path, hidden.ty), hidden.ty)
 }
 
 fn scalar_slot(value: &TokenStream, ty: Ty) -> TokenStream {
-    let bits = match ty {
+    let bits = bits(value, ty);
+    quote!(::hotsled::__private::ArgSlot::scalar(#bits))
+}
+
+fn bits(value: &TokenStream, ty: Ty) -> TokenStream {
+    match ty {
         Ty::F32 => quote!(#value.to_bits() as ::core::primitive::u64),
         Ty::F64 => quote!(#value.to_bits()),
-        Ty::I32 => quote!(#value as ::core::primitive::u32 as ::core::primitive::u64),
+        Ty::I32 | Ty::I16 | Ty::I8 => {
+            quote!(#value as ::core::primitive::u32 as ::core::primitive::u64)
+        }
         _ => quote!(#value as ::core::primitive::u64),
-    };
-    quote!(::hotsled::__private::ArgSlot::scalar(#bits))
+    }
 }

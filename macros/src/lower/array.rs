@@ -4,11 +4,19 @@ use hotsled_ir::{ArrayId, Expr as Ir, Stmt as IrStmt, Value};
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Expr, ExprArray, ExprIndex, ExprRepeat, Ident, Lit, PatIdent, Type};
+use syn::{Expr, ExprArray, ExprIndex, ExprRepeat, Ident, PatIdent, Type};
 
+use super::length::Length;
 use super::stmt::Lowered;
 use super::{Lower, Name, Typed};
 use crate::infer::{Term, Ty};
+
+/// An array of the function.
+pub(super) struct LocalArray {
+    pub name: String,
+    pub term: Term,
+    pub len: Length,
+}
 
 /// An array that a path names.
 pub(super) struct ArrayName {
@@ -28,7 +36,8 @@ impl Lower<'_> {
     ) -> Option<Lowered> {
         let (values, len, repeat) = match init {
             Expr::Array(ExprArray { elems, .. }) => {
-                (elems.iter().collect(), Some(elems.len() as u64), false)
+                let len = Length::Number(elems.len() as u32);
+                (elems.iter().collect(), Some(len), false)
             }
             Expr::Repeat(ExprRepeat { expr, len, .. }) => {
                 (vec![&**expr], self.array_len(len), true)
@@ -43,28 +52,33 @@ impl Lower<'_> {
         for value in &values[1..] {
             self.unify(first, value.term, value.span);
         }
-        self.array_type(declared, first, len);
+        let len = len.unwrap_or(Length::Number(1)); // complained about
+        let declared = self.array_type(declared, first, &len);
         self.require(&values[0], "place in an array", |t| !t.is_storage());
         let ty = self.rust_type(first);
         let cpus: Vec<TokenStream> = values.iter().map(|v| v.cpu.clone()).collect();
         let name = &pat.ident;
         let id = ArrayId(self.arrays.len() as u16);
-        let size = len.unwrap_or(1).min(u64::from(u32::MAX)) as u32;
-        self.arrays.push((name.to_string(), first, size));
-        let first_cpu = &cpus[0];
+        let (first_cpu, n) = (&cpus[0], len.cpu());
         let (mut ir, cpu) = if repeat {
-            let n = size as usize;
-            (Vec::new(), quote!([#first_cpu; #n]))
+            (Vec::new(), quote_spanned!(init.span()=> [#first_cpu; #n]))
         } else {
-            (self.set_elements(id, &mut values), quote!([#(#cpus),*]))
+            (
+                self.set_elements(id, &mut values),
+                quote_spanned!(init.span()=> [#(#cpus),*]),
+            )
         };
         if repeat {
             ir.push(IrStmt::Fill(id, values.remove(0).ir));
         }
-        let n = size as usize;
+        self.arrays.push(LocalArray {
+            name: name.to_string(),
+            term: first,
+            len,
+        });
         self.check_fresh(name);
         self.bind(name, Name::Array(id, first, pat.mutability.is_some()));
-        let mutable = pat.mutability;
+        let (mutable, n) = (pat.mutability, declared.unwrap_or(n));
         Some((ir, quote!(let #mutable #name: [#ty; #n] = #cpu;)))
     }
 
@@ -81,12 +95,18 @@ impl Lower<'_> {
         all
     }
 
-    /// Holds `[T; N]` against what stands in the array.
-    fn array_type(&mut self, declared: Option<&Type>, elem: Term, len: Option<u64>) {
-        let Some(declared) = declared else { return };
+    /// Holds `[T; N]` against what stands in the array; gives the length for the compiler to compare where a
+    /// macro cannot.
+    fn array_type(
+        &mut self,
+        declared: Option<&Type>,
+        elem: Term,
+        len: &Length,
+    ) -> Option<TokenStream> {
+        let declared = declared?;
         let Type::Array(array) = declared else {
             self.error(declared.span(), "this is an array; its type is `[T; N]`");
-            return;
+            return None;
         };
         match self.named(&array.elem) {
             Some(ty) => self.unify(Term::Known(ty), elem, array.elem.span()),
@@ -95,28 +115,13 @@ impl Lower<'_> {
                 "elements of a local array are f32, f64, i32, u32, i64, u64, usize or bool",
             ),
         }
-        if self.array_len(&array.len).is_some_and(|n| Some(n) != len) {
-            self.error(array.len.span(), "the array has another length");
+        match (self.array_len(&array.len)?, len) {
+            (Length::Number(a), Length::Number(b)) if a != *b => {
+                self.error(array.len.span(), "the array has another length");
+                None
+            }
+            (said, _) => Some(said.cpu()),
         }
-    }
-
-    /// The virtual ISA needs the number itself.
-    fn array_len(&mut self, len: &Expr) -> Option<u64> {
-        let number = match len {
-            Expr::Path(path) => match path.path.get_ident().and_then(|n| self.lookup(n)) {
-                Some(Name::Local(id, ..)) => self.numbers.get(&id).copied(),
-                _ => None,
-            },
-            other => written_number(other),
-        };
-        if number.is_none_or(|n| n == 0 || n > 2048) {
-            self.error(
-                len.span(),
-                "the length of a local array is a number from 1 to 2048, written out here or in a `const` of \
-                 this function",
-            );
-        }
-        number
     }
 
     /// The array that an expression names.
@@ -170,16 +175,5 @@ impl Lower<'_> {
             IrStmt::SetElement(array.id, at.ir, Ir::Local(id)),
         ];
         (ir, quote!({ let __value = #cpu; #place = __value; }))
-    }
-}
-
-/// A number that stands in the source.
-pub(super) fn written_number(expr: &Expr) -> Option<u64> {
-    match expr {
-        Expr::Lit(lit) => match &lit.lit {
-            Lit::Int(int) => int.base10_parse().ok(),
-            _ => None,
-        },
-        _ => None,
     }
 }

@@ -1,14 +1,15 @@
 //! Calls of functions: the user's helpers, and the library of the language.
 
 use hotsled_ir::{
-    Expr as Ir, Function, Linked, Local, LocalId, MAX_NODES, Type, Value, encode_function,
+    Expr as Ir, Function, Linked, Local, MAX_NODES, Stmt as IrStmt, Type, Value, encode_function,
 };
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprCall, FnArg, Ident, ItemFn, Pat, ReturnType};
+use syn::{Expr, ExprCall, FnArg, Ident, ItemFn, ReturnType};
 
-use super::{Lower, LoweredFunction, Name, Typed, library};
+use super::argument::Arguments;
+use super::{Hidden, Lower, LoweredFunction, Typed, library};
 use crate::infer::{Term, Ty};
 
 /// A function that a module or another function calls.
@@ -103,13 +104,19 @@ impl Lower<'_> {
             self.error(call.func.span(), "a section calls functions by their path");
             return self.poison(span);
         };
-        let args: Vec<_> = call.args.iter().map(|arg| self.value(arg)).collect();
         if let Some((ty, name)) = self.associated(&path.path) {
+            let args = call.args.iter().map(|arg| self.value(arg)).collect();
             return self.associated_call(ty, &name, args, call);
         }
         match path.path.get_ident() {
-            Some(name) if self.names.library => self.library_call(&name.to_string(), args, span),
-            _ => self.helper_call(&path.path, args, span),
+            Some(name) if self.names.library => {
+                let args = call.args.iter().map(|arg| self.value(arg)).collect();
+                self.library_call(&name.to_string(), args, span)
+            }
+            _ => {
+                let args = self.arguments(&call.args);
+                self.helper_call(&path.path, args, span)
+            }
         }
     }
 
@@ -141,24 +148,32 @@ impl Lower<'_> {
         self.poison(call.span())
     }
 
-    fn helper_call(&mut self, path: &syn::Path, args: Vec<Typed>, span: Span) -> Typed {
+    fn helper_call(&mut self, path: &syn::Path, args: Arguments, span: Span) -> Typed {
         let shown = quote!(#path).to_string().replace(' ', "");
         let term = self.open_term(
             span,
             format!("the type of this is not known here; say it: `let v: f32 = {shown}(..)`"),
         );
-        args.iter().for_each(|arg| self.settled_argument(arg));
-        let types = args.iter().map(|a| self.ty(a.term).ir()).collect();
+        let Arguments {
+            before,
+            scalars,
+            cpus,
+        } = args;
+        scalars.iter().for_each(|arg| self.settled_argument(arg));
+        let types = scalars.iter().map(|a| self.ty(a.term).ir()).collect();
         let result = self.ty(term).ir();
         self.imports.push(Import::Helper {
             path: path.clone(),
             types: (types, result),
         });
         let import = (self.imports.len() - 1) as u16;
-        let (irs, cpus): (Vec<_>, Vec<_>) = args.into_iter().map(|a| (a.ir, a.cpu)).unzip();
+        let call = Ir::Call(import, scalars.into_iter().map(|a| a.ir).collect());
         Typed {
             term,
-            ir: Ir::Call(import, irs),
+            ir: match before.is_empty() {
+                true => call,
+                false => Ir::Block(before, Box::new(call)),
+            },
             cpu: quote!((#path(#(#cpus),*))),
             span,
         }
@@ -230,7 +245,7 @@ impl Lower<'_> {
         let linked: syn::Result<Vec<_>> = lowered.imports.iter().map(Import::stub).collect();
         let linked = Linked::new(lowered.function.clone(), &linked?, &mut MAX_NODES.clone())
             .map_err(|e| syn::Error::new(item.span(), e))?;
-        let mut bytes = encode_function(&lowered.function);
+        let mut bytes = encode_function(&lowered.function).bytes;
         for import in &lowered.imports {
             if let Import::Library { bytes: more, .. } = import {
                 bytes.extend(more);
@@ -247,18 +262,18 @@ impl Lower<'_> {
 
     /// Lowers a whole function of scalars.
     pub(super) fn function(&mut self, item: &ItemFn) -> LoweredFunction {
-        let mut params = 0;
-        for arg in &item.sig.inputs {
-            self.function_param(arg);
-            params += 1;
-        }
+        item.sig
+            .inputs
+            .iter()
+            .for_each(|arg| self.function_param(arg));
+        let params = self.locals.len() as u16;
         let value = match &item.sig.output {
             ReturnType::Type(_, ty) => {
                 let result = self.named(ty).filter(|ty| !ty.is_storage());
                 let value = self.value_block(&item.block, item.block.span());
                 match result {
                     Some(result) => self.unify(Term::Known(result), value.term, value.span),
-                    None => self.error(ty.span(), SCALARS),
+                    None => self.error(ty.span(), ONE_SCALAR),
                 }
                 value
             }
@@ -271,9 +286,15 @@ impl Lower<'_> {
             }
         };
         self.settle();
-        let (body, result) = match value.ir {
-            Ir::Block(body, result) => (body, *result),
-            result => (Vec::new(), result),
+        let constants = std::mem::take(&mut self.hidden);
+        let set = |c: &Hidden| Some(IrStmt::Set(c.local?, Ir::Const(zero(c.ty.ir()))));
+        let mut body: Vec<_> = constants.iter().filter_map(set).collect();
+        let result = match value.ir {
+            Ir::Block(more, result) => {
+                body.extend(more);
+                *result
+            }
+            result => result,
         };
         LoweredFunction {
             function: Function {
@@ -285,34 +306,13 @@ impl Lower<'_> {
                 value: result,
                 imports: self.imports.len() as u16,
             },
+            lens: self.lens(),
+            constants,
             imports: std::mem::take(&mut self.imports),
             body: value.cpu,
         }
     }
-
-    fn function_param(&mut self, arg: &FnArg) {
-        let (name, ty) = match arg {
-            FnArg::Typed(arg) => match &*arg.pat {
-                Pat::Ident(pat) if pat.mutability.is_none() => (&pat.ident, &arg.ty),
-                pat => {
-                    self.error(pat.span(), "a parameter of a helper is a plain name; copy it with `let mut` to change it");
-                    return;
-                }
-            },
-            FnArg::Receiver(receiver) => {
-                self.error(receiver.span(), "a helper is a free function; pass scalars");
-                return;
-            }
-        };
-        let known = self.named(ty).filter(|ty| !ty.is_storage());
-        let Some(known) = known else {
-            self.error(ty.span(), SCALARS);
-            return;
-        };
-        let id: LocalId = self.new_local(&name.to_string(), Term::Known(known));
-        self.bind(name, Name::Local(id, Term::Known(known), false));
-    }
 }
 
-const SCALARS: &str =
-    "a helper takes and returns f32, f64, i32, u32, i64, u64, usize or bool by value";
+const ONE_SCALAR: &str = "a helper returns one f32, f64, i32, u32, i64, u64, usize or bool; write one helper for each part \
+     of anything else";

@@ -1,6 +1,6 @@
 //! Constants: those of the number types, and the user's own, which enter as scalars.
 
-use hotsled_ir::{Expr as Ir, ParamId, Value};
+use hotsled_ir::{Expr as Ir, LocalId, ParamId, Value};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::spanned::Spanned;
@@ -8,7 +8,8 @@ use syn::spanned::Spanned;
 use super::{Lower, Typed};
 use crate::infer::{Term, Ty};
 
-/// A constant that the macro cannot see: its value is packed with the arguments of each call.
+/// A constant that the macro cannot see: its value is packed with the arguments of each call of a section, and stands
+/// in the bytes of a helper.
 pub struct Hidden {
     /// Its path, spelled as one name.
     pub name: String,
@@ -17,6 +18,8 @@ pub struct Hidden {
     pub ty: Ty,
     /// What CPU code calls it where the path does not reach: a field of a parameter.
     pub cpu: Option<Ident>,
+    /// Where a helper holds it.
+    pub local: Option<LocalId>,
     pub(super) term: Term,
 }
 
@@ -40,13 +43,6 @@ impl Lower<'_> {
         if let Some((ty, value)) = known {
             return self.constant(value, ty, Term::Known(ty), span);
         }
-        if self.index.is_none() && self.params.is_empty() {
-            self.error(
-                span,
-                "a helper sees no constants but those of the number types; pass it as an argument",
-            );
-            return self.poison(span);
-        }
         self.hidden_constant(&path.path)
     }
 
@@ -61,7 +57,7 @@ impl Lower<'_> {
         )
     }
 
-    /// A scalar that is packed with the arguments of each call, once for all its uses.
+    /// A scalar that the macro cannot see, once for all its uses.
     pub(super) fn hidden_scalar(
         &mut self,
         name: String,
@@ -77,22 +73,31 @@ impl Lower<'_> {
                     "the type of this {what} is not known here; say it: `let v: f32 = {shown}`"
                 );
                 let term = self.open_term(span, help);
+                let local = self.helper.then(|| self.new_local(&name, term));
                 self.hidden.push(Hidden {
                     name,
                     path,
                     ty: self.ty(term),
                     cpu,
+                    local,
                     term,
                 });
                 self.hidden.len() - 1
             }
         };
         let Hidden {
-            path, cpu, term, ..
+            path,
+            cpu,
+            term,
+            local,
+            ..
         } = &self.hidden[at];
         Typed {
             term: *term,
-            ir: Ir::Scalar(ParamId((self.params.len() + at) as u16)),
+            ir: match local {
+                Some(local) => Ir::Local(*local),
+                None => Ir::Scalar(ParamId((self.params.len() + at) as u16)),
+            },
             cpu: match cpu {
                 Some(cpu) => quote!(#cpu),
                 None => quote!((#path)),

@@ -527,7 +527,7 @@ fn finite<F: std::str::FromStr + Copy>(digits: &str, is: fn(F) -> bool) -> Optio
 }
 
 /// A name in capitals.
-fn is_constant_name(name: &Ident) -> bool {
+pub(super) fn is_constant_name(name: &Ident) -> bool {
     let name = name.to_string();
     name.chars().any(char::is_uppercase) && !name.chars().any(char::is_lowercase)
 }

@@ -26,6 +26,7 @@ impl Lower<'_> {
                     name: format!("{name}-{of}"),
                     path,
                     ty: Ty::Usize,
+                    local: None,
                     cpu: None,
                     term: Term::Known(Ty::Usize),
                 });

@@ -447,9 +447,7 @@ impl Lower<'_> {
     fn len(&mut self, call: &ExprMethodCall) -> Typed {
         let span = call.span();
         if let Some(array) = self.array_name(&call.receiver) {
-            let len = u64::from(self.arrays[usize::from(array.id.0)].2);
-            let term = Term::Known(Ty::Usize);
-            return self.constant(hotsled_ir::Value::U64(len), Ty::Usize, term, span);
+            return self.len_of_array(&array, span);
         }
         let slice = match &*call.receiver {
             Expr::Path(path) => path

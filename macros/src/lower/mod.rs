@@ -1,12 +1,14 @@
 //! One walk over the body that checks types and builds virtual ISA and CPU code together.
 
 mod accumulate;
+mod argument;
 mod array;
 mod call;
 mod constant;
 mod data;
 mod expr;
 mod grid;
+mod length;
 mod library;
 mod loops;
 mod matching;
@@ -22,13 +24,15 @@ use hotsled_ir::{
     Param as IrParam, ParamId, ParamKind, Stmt as IrStmt,
 };
 use proc_macro2::{Span, TokenStream};
-use syn::{Ident, ItemFn, Result};
+use syn::{Ident, ItemConst, ItemFn, Result};
 
 use crate::infer::{Class, Infer, Term, Ty};
 use crate::parse::{Body, Errors, Kind, Param, Section, type_name};
+use array::LocalArray;
 pub use call::Import;
 pub use constant::Hidden;
 pub(crate) use grid::{cols_name, rows_name};
+pub use length::Length;
 use loops::Around;
 pub(crate) use reduce::{Reduced, identity_name, leaf_name, leaves_name, range_name};
 pub(crate) use stmt::{len_name, turn_name};
@@ -37,6 +41,8 @@ pub(crate) use stmt::{len_name, turn_name};
 pub struct Lowered {
     /// The virtual ISA, calls unlinked.
     pub module: Module,
+    /// Lengths of its arrays.
+    pub lens: Vec<Length>,
     /// The functions it calls, in order.
     pub imports: Vec<Import>,
     /// Constants that enter as scalars, after the parameters.
@@ -57,8 +63,12 @@ pub struct Lowered {
 pub struct LoweredFunction {
     /// The virtual ISA, calls unlinked.
     pub function: Function,
+    /// Lengths of its arrays.
+    pub lens: Vec<Length>,
     /// The functions it calls, in order.
     pub imports: Vec<Import>,
+    /// Constants that its first statements set.
+    pub constants: Vec<Hidden>,
     /// Its body as CPU code.
     pub body: TokenStream,
 }
@@ -108,6 +118,7 @@ pub fn section(section: &Section, fast: bool) -> Result<Lowered> {
 pub fn function(item: &ItemFn, names: Names<'_>) -> Result<LoweredFunction> {
     twice(|infer| {
         let mut lower = Lower::new(&[], names, infer);
+        lower.helper = true;
         let lowered = lower.function(item);
         (lowered, lower.infer, lower.errors)
     })
@@ -167,15 +178,19 @@ struct Open {
 pub(crate) struct Lower<'a> {
     params: &'a [Param],
     names: Names<'a>,
+    /// A function that sections call.
+    helper: bool,
     /// The loop index of a section.
     index: Option<&'a Ident>,
     pub infer: Infer,
     pub errors: Errors,
     locals: Vec<(String, Term)>,
-    arrays: Vec<(String, Term, u32)>,
+    arrays: Vec<LocalArray>,
     scopes: Vec<Vec<(String, Name)>>,
     /// Constants of the function whose number is written out.
     numbers: BTreeMap<LocalId, u64>,
+    /// All constants of the function.
+    constants: BTreeMap<LocalId, ItemConst>,
     imports: Vec<Import>,
     hidden: Vec<Hidden>,
     /// The one operation of each accumulator that is used, by its parameter.
@@ -199,6 +214,7 @@ impl<'a> Lower<'a> {
         Self {
             params,
             names,
+            helper: false,
             index: None,
             infer,
             errors: Errors::default(),
@@ -206,6 +222,7 @@ impl<'a> Lower<'a> {
             arrays: Vec::new(),
             scopes: vec![Vec::new()],
             numbers: BTreeMap::new(),
+            constants: BTreeMap::new(),
             imports: Vec::new(),
             hidden: Vec::new(),
             accumulators: BTreeMap::new(),
@@ -265,6 +282,7 @@ impl<'a> Lower<'a> {
         let name = section.item.sig.ident.to_string();
         Lowered {
             module: self.module(name, index, prelude_ir, body_ir, reduced.as_ref()),
+            lens: self.lens(),
             imports: std::mem::take(&mut self.imports),
             hidden: std::mem::take(&mut self.hidden),
             prelude,
@@ -335,12 +353,16 @@ impl<'a> Lower<'a> {
     }
 
     fn array_list(&self) -> Vec<Array> {
-        let array = |(name, term, len): &(String, Term, u32)| Array {
-            name: name.clone(),
-            ty: self.ty(*term).ir(),
-            len: *len,
+        let array = |array: &LocalArray| Array {
+            name: array.name.clone(),
+            ty: self.ty(array.term).ir(),
+            len: array.len.number(),
         };
         self.arrays.iter().map(array).collect()
+    }
+
+    fn lens(&self) -> Vec<Length> {
+        self.arrays.iter().map(|array| array.len.clone()).collect()
     }
 
     /// The type of a term; a placeholder in the first walk, whose results are thrown away.

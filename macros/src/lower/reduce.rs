@@ -6,6 +6,8 @@ use hotsled_ir::{ArrayId, BinOp, Expr as Ir, LocalId, ParamId, Stmt as IrStmt, T
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
+use super::array::LocalArray;
+use super::length::Length;
 use super::loops::binary;
 use super::stmt::{len_name, turn_name};
 use super::{Lower, Name, Typed};
@@ -66,7 +68,11 @@ impl Lower<'_> {
             index: self.new_local(&parallel.index.to_string(), Term::Known(Ty::Usize)),
             lanes: ArrayId(self.arrays.len() as u16),
         };
-        self.arrays.push(("lanes".into(), term, LANES as u32));
+        self.arrays.push(LocalArray {
+            name: "lanes".into(),
+            term,
+            len: Length::Number(LANES as u32),
+        });
         let op = self.combine(reduction, term);
         let value = self.leaf_value(parallel, reduction, leaf.index, term);
         let leaves = ParamId((self.params.len() + self.hidden.len()) as u16);

@@ -6,7 +6,7 @@ use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{BinOp, Block, Expr, Ident, Item, Local, Pat, PatIdent, Stmt, Type};
 
-use super::array::written_number;
+use super::length::written_number;
 use super::{Lower, Name, Typed};
 use crate::infer::{Term, Ty};
 use crate::parse::Kind;
@@ -65,6 +65,7 @@ impl Lower<'_> {
         if let Some(number) = written_number(&item.expr) {
             self.numbers.insert(id, number);
         }
+        self.constants.insert(id, item.clone());
         (vec![IrStmt::Set(id, value.ir)], quote!(#item))
     }
 

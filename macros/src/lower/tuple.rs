@@ -75,7 +75,7 @@ impl Lower<'_> {
     }
 
     /// Gives a part the name that a pattern has for it; `None` for `_`.
-    fn bind_part(&mut self, name: Option<&PatIdent>, part: &Part) {
+    pub(super) fn bind_part(&mut self, name: Option<&PatIdent>, part: &Part) {
         let Some(pat) = name else { return };
         self.check_fresh(&pat.ident);
         let mutable = pat.mutability.is_some();
@@ -114,7 +114,7 @@ impl Lower<'_> {
     }
 
     /// The labels of what an expression gives, if that is of parts.
-    fn labels(&self, expr: &Expr) -> Option<Vec<String>> {
+    pub(super) fn labels(&self, expr: &Expr) -> Option<Vec<String>> {
         match expr {
             Expr::Tuple(tuple) => Some(numbers(tuple.elems.len())),
             Expr::Struct(data) => Some(data.fields.iter().map(|f| label(&f.member)).collect()),
@@ -186,7 +186,7 @@ impl Lower<'_> {
         (ir, quote!(#name = #cpu;))
     }
 
-    fn parts(&mut self, labels: Vec<String>) -> Vec<Part> {
+    pub(super) fn parts(&mut self, labels: Vec<String>) -> Vec<Part> {
         let part = |label: String| {
             let term = self.infer.literal(Class::Any);
             let id = self.new_local(&label, term);
@@ -195,7 +195,7 @@ impl Lower<'_> {
         labels.into_iter().map(part).collect()
     }
 
-    fn tuple_parts(&mut self, count: usize, declared: Option<&Type>) -> Vec<Part> {
+    pub(super) fn tuple_parts(&mut self, count: usize, declared: Option<&Type>) -> Vec<Part> {
         let parts = self.parts(numbers(count));
         match declared {
             Some(Type::Tuple(tuple)) if tuple.elems.len() == parts.len() => {
@@ -218,7 +218,7 @@ impl Lower<'_> {
     }
 
     /// Evaluates a tuple or struct into its parts; the CPU code is its value.
-    fn parts_into(&mut self, expr: &Expr, parts: &[Part]) -> Lowered {
+    pub(super) fn parts_into(&mut self, expr: &Expr, parts: &[Part]) -> Lowered {
         match expr {
             Expr::Tuple(tuple) if tuple.elems.len() == parts.len() => {
                 let mut ir = Vec::new();
@@ -405,7 +405,7 @@ fn named(field: &FieldPat) -> Option<(String, Option<&PatIdent>)> {
 }
 
 /// A pattern that is one name, or `_`.
-fn plain(pat: &Pat) -> Option<Option<&PatIdent>> {
+pub(super) fn plain(pat: &Pat) -> Option<Option<&PatIdent>> {
     match pat {
         Pat::Ident(pat) if pat.subpat.is_none() && pat.by_ref.is_none() => Some(Some(pat)),
         Pat::Wild(_) => Some(None),

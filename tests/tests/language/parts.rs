@@ -50,6 +50,140 @@ fn lengths_may_be_constants_of_the_function() {
     agree!(named_lengths(; x; y));
 }
 
+const TAPS: usize = 5;
+mod sizes {
+    pub const HALF: usize = 3;
+    pub const NARROW: u32 = 2;
+}
+
+#[hotsled::section]
+fn lengths_from_outside(k: usize, x: &[i32], y: &mut [i32]) {
+    let weights = [3i32; TAPS];
+    for i in parallel(0..y.len()) {
+        const WIDE: usize = 2 * TAPS;
+        let mut sums: [i32; TAPS] = [0; TAPS];
+        let mut wide = [1i32; WIDE + 1];
+        let narrow = [7i32; sizes::NARROW as usize * 2];
+        let three: [i32; sizes::HALF] = [1, 2, 3];
+        for n in 0..TAPS {
+            sums[n] += x[(i + n) % x.len()] * weights[n];
+            wide[WIDE - n] = three[n % three.len()];
+        }
+        y[i] = sums[(i + k) % 8] + narrow.len() as i32 * 100 + wide[WIDE - 1] + narrow[3];
+    }
+}
+
+#[test]
+fn lengths_may_be_constants_that_the_macro_cannot_see() {
+    let x: Vec<i32> = (0..20).map(|i| i * 3 - 7).collect();
+    for k in [0usize, 2, usize::MAX] {
+        let mut y = vec![0i32; 3];
+        let hidden = [TAPS, 2 * sizes::NARROW as usize];
+        agree!(lengths_from_outside(k; x; y), hidden, (0, 3));
+    }
+    let mut y = vec![0i32; 3];
+    lengths_from_outside(2, &x, &mut y);
+    assert_eq!(y[0], -3 + 400 + 2 + 7);
+}
+
+mod taps {
+    pub const COUNT: usize = 6;
+    const GAIN: f32 = 0.75;
+    const SHIFT: i16 = -2;
+    const SMOOTH: bool = true;
+    const FAR: f64 = -1.5e300;
+
+    /// Constants of each width, as values and as lengths.
+    #[hotsled::device_fn]
+    pub fn filtered(x: f32, at: usize) -> f32 {
+        const EDGE: usize = COUNT / 2 + 1;
+        let mut near = [GAIN; COUNT];
+        let mut far: [f64; EDGE] = [FAR; COUNT - 2];
+        for k in 0..COUNT {
+            near[k] += x * k as f32;
+        }
+        far[at % EDGE] = 0.5;
+        let shift: i16 = SHIFT;
+        let end: f64 = far[far.len() - 1];
+        let smooth = if SMOOTH { 0.25 } else { 8.0 };
+        near[at] * smooth + shift as f32 + end.max(-4.0) as f32 + near.len() as f32
+    }
+
+    /// Calls a helper whose lengths are constants, and has some of its own.
+    #[hotsled::device_fn]
+    pub fn twice(x: f32) -> f32 {
+        let kept = [x; COUNT];
+        let once: f32 = filtered(kept[COUNT - 1], 1usize);
+        let again: f32 = filtered(once, 2usize);
+        again
+    }
+}
+
+#[hotsled::section]
+fn helpers_with_lengths(k: usize, x: &[f32], y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        let own = [0.5f32; taps::COUNT];
+        y[i] = taps::filtered(x[i], k) + taps::twice(x[i]) * own[i % 6];
+    }
+}
+
+#[test]
+fn helpers_see_constants() {
+    let x: Vec<f32> = (0..20).map(|i| i as f32 * 0.3 - 2.0).collect();
+    for k in [0usize, 3, 5, 6] {
+        let mut y = vec![0.0f32; 20];
+        agree!(helpers_with_lengths(k; x; y));
+    }
+    assert_eq!(taps::filtered(1.0, 0), 0.75 * 0.25 - 2.0 - 4.0 + 6.0);
+    assert_eq!(taps::filtered(1.0, 3), 3.75 * 0.25 - 2.0 + 0.5 + 6.0);
+}
+
+mod pairs {
+    #[hotsled::device_fn]
+    pub fn turned(by: f32, (x, y): (f32, f32), keep: (bool, i32, f64)) -> f32 {
+        let (far, near) = if keep.0 { (x, y) } else { (y, x) };
+        let mut copy = keep;
+        copy.1 += 3;
+        far * by - near + copy.1 as f32 + copy.2 as f32
+    }
+
+    /// Hands a tuple on.
+    #[hotsled::device_fn]
+    pub fn summed(at: (f32, f32)) -> f32 {
+        let other: f32 = turned(0.5f32, at, (at.0 > at.1, 2i32, 0.25f64));
+        other + at.0
+    }
+}
+
+#[hotsled::section]
+fn tuple_arguments(x: &[f32], y: &mut [f32], n: &mut [i32]) {
+    for i in parallel(0..y.len()) {
+        let at = (x[i], x[(i + 1) % x.len()]);
+        let mut steps = 0i32;
+        let up = at.0 > 0.0;
+        // Left to right: the first argument changes what the tuple then reads.
+        let turned: f32 = pairs::turned(
+            {
+                steps += 1;
+                2.0f32
+            },
+            if up { (at.1, at.0) } else { at },
+            (up, steps, steps as f64),
+        );
+        y[i] = turned + pairs::summed(at) * pairs::summed((1.0f32, at.0));
+        n[i] = steps;
+    }
+}
+
+#[test]
+fn helpers_take_tuples() {
+    let x: Vec<f32> = (0..40).map(|i| i as f32 * 0.7 - 13.0).collect();
+    let (mut y, mut n) = (vec![0.0f32; 40], vec![0i32; 40]);
+    agree!(tuple_arguments(; x; y, n));
+    assert_eq!(n, vec![1; 40]);
+    assert_eq!(pairs::summed((3.0, 1.0)), 1.5 - 1.0 + 5.0 + 0.25 + 3.0);
+}
+
 #[hotsled::section]
 fn beyond_array(k: usize, y: &mut [f32]) {
     for i in parallel(0..y.len()) {
