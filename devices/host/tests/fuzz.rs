@@ -1,7 +1,8 @@
 //! Random modules on the interpreter, on the simulated device and on a Vulkan device: the same bits, the same
 //! faults.
 //!
-//! `HOTSLED_FUZZ_SECONDS` makes it longer; `HOTSLED_FUZZ_SEED` runs one case.
+//! `HOTSLED_FUZZ_SECONDS` makes it longer, `HOTSLED_FUZZ_FROM` has it begin with another case, so that several can
+//! run at once; `HOTSLED_FUZZ_SEED` runs one case.
 
 mod common {
     #![allow(dead_code)] // the other tests use more
@@ -216,18 +217,36 @@ fn interpreter_and_vulkan_device_agree() {
     cases(20, |seed| case(seed, style, &mut device));
 }
 
-/// Seeds from 1 on for a while, at least so many.
+/// `cargo test --release -p hotsled-device --test fuzz cuda -- --ignored`
+#[cfg(feature = "cuda")]
+#[test]
+#[ignore = "needs an NVIDIA GPU and its driver"]
+fn interpreter_and_cuda_device_agree() {
+    let options = hotsled_device::cuda::Options {
+        number: 0,
+        memory: Some(64 << 20),
+        deadline: Duration::from_secs(60),
+        bounded: false,
+        cache: hotsled_device::cache::Cache::OFF,
+    };
+    let mut device = hotsled_device::cuda::device("cuda", &options).unwrap();
+    cases(20, |seed| case(seed, Style::FULL, &mut device));
+}
+
+/// Seeds in a row for a while, at least so many.
 fn cases(least: u64, mut case: impl FnMut(u64)) {
     let number = |name: &str| std::env::var(name).ok()?.parse().ok();
     if let Some(seed) = number("HOTSLED_FUZZ_SEED") {
         return case(seed);
     }
     let limit = Duration::from_secs(number("HOTSLED_FUZZ_SECONDS").unwrap_or(5));
-    let (began, mut seed) = (Instant::now(), 1);
-    while began.elapsed() < limit || seed <= least {
+    let (began, first) = (Instant::now(), number("HOTSLED_FUZZ_FROM").unwrap_or(1));
+    let mut seed = first;
+    while began.elapsed() < limit || seed - first < least {
         case(seed);
         seed += 1;
     }
+    println!("cases {first} to {}", seed - 1);
 }
 
 fn case(seed: u64, style: Style, device: &mut Device) {
