@@ -10,23 +10,27 @@ use hotsled_ir::{BinOp, Expr, Stmt, UnOp};
 use super::{Emit, Result, Target, Typed};
 use crate::args;
 
-/// Where an element stands, and whether it is one.
+/// Where an element stands, and whether it is none.
 pub(super) struct Place<T: Target> {
     pub(super) address: Typed<T>,
-    inside: Typed<T>,
+    outside: Typed<T>,
 }
 
 impl<T: Target> Emit<'_, T> {
     /// Goes on if `condition` holds, faults otherwise.
     pub(super) fn check(&mut self, condition: Typed<T>) -> Result {
         let broken = self.unary(UnOp::Not, condition)?;
+        self.fault_if(broken);
+        Ok(())
+    }
+
+    fn fault_if(&mut self, broken: Typed<T>) {
         if self.target.puts_off() {
             self.checked = true;
             self.target.note_fault(broken.v);
-            return Ok(());
+        } else {
+            self.end_if(broken);
         }
-        self.end_if(broken);
-        Ok(())
     }
 
     /// As [`Self::check`], of what stands apart from memory. In a loop a fault is not put off: llvmpipe turns loops with
@@ -47,10 +51,11 @@ impl<T: Target> Emit<'_, T> {
         self.target.end_if();
     }
 
-    /// An element's place, behind its check. Of none, where faults are put off, it is one that may be read.
-    pub(super) fn place(&mut self, address: Typed<T>, inside: Typed<T>) -> Result<Place<T>> {
-        self.check(inside)?;
-        Ok(Place { address, inside })
+    /// An element's place, behind its check. Of none, where faults are put off, it is one that may be read. The check
+    /// asks what a counted loop asks before each turn, so that drivers see what they know already.
+    pub(super) fn place(&mut self, address: Typed<T>, outside: Typed<T>) -> Place<T> {
+        self.fault_if(outside);
+        Place { address, outside }
     }
 
     /// Where to load from.
@@ -60,7 +65,7 @@ impl<T: Target> Emit<'_, T> {
         }
         let (fault, beside) = (self.word(args::FAULT), self.u64(args::SPARE)?);
         let spare = self.binary(BinOp::Add, fault, beside)?;
-        Ok(self.select(place.inside, place.address, spare))
+        Ok(self.select(place.outside, spare, place.address))
     }
 
     /// Writes to a place, if it is one.
@@ -72,7 +77,8 @@ impl<T: Target> Emit<'_, T> {
         if !self.target.puts_off() {
             return write(self.target);
         }
-        self.target.begin_if(place.inside.v);
+        let inside = self.unary(UnOp::Not, place.outside)?;
+        self.target.begin_if(inside.v);
         write(self.target)?;
         self.target.end_if();
         Ok(())

@@ -98,11 +98,11 @@ impl<T: Target> Emit<'_, T> {
     pub(super) fn element(&mut self, id: ParamId, index: Typed<T>) -> Result<Place<T>> {
         let first = self.layout.param(usize::from(id.0));
         let (address, len) = (self.word(first), self.word(first + 1));
-        let inside = self.compare(CmpOp::Lt, index, len)?;
+        let outside = self.compare(CmpOp::Ge, index, len)?;
         let size = self.u64(self.elem(id)?.size())?;
         let offset = self.binary(BinOp::Mul, index, size)?;
         let address = self.binary(BinOp::Add, address, offset)?;
-        self.place(address, inside)
+        Ok(self.place(address, outside))
     }
 
     /// Evaluates one of two sides.
@@ -206,7 +206,17 @@ impl<T: Target> Emit<'_, T> {
         if is_signed(a.ty) && (op == BinOp::Rem || self.target.replaced().divide) {
             return self.divide_magnitudes(op, a, divisor);
         }
+        if op == BinOp::Rem && !self.target.replaced().divide {
+            return self.rest_of(a, divisor);
+        }
         self.binary(op, a, divisor)
+    }
+
+    /// A remainder by the quotient, which stands beside it wherever an index becomes a row and a column.
+    fn rest_of(&mut self, a: Typed<T>, b: Typed<T>) -> Result<Typed<T>> {
+        let quotient = self.binary(BinOp::Div, a, b)?;
+        let whole = self.binary(BinOp::Mul, quotient, b)?;
+        self.binary(BinOp::Sub, a, whole)
     }
 
     /// Signed numbers by their magnitudes: Vulkan leaves the remainder of negative ones undefined. A remainder

@@ -589,7 +589,7 @@ impl Target for Spirv {
 
     fn reinterpret(&mut self, from: Type, to: Type, a: Word) -> Word {
         let same = self.reinterpreted(from, to, a);
-        if is_float(from) {
+        if is_float(from) || self.words.contains(&a) {
             same
         } else {
             self.hide(to, same)
