@@ -14,6 +14,8 @@ pub(crate) const BASE: usize = 0;
 pub(crate) const END: usize = 1;
 /// Word of the fault word's address.
 pub(crate) const FAULT: usize = 2;
+/// Bytes behind the fault word there are 8 that nobody writes, to be read in place of an element that is none.
+pub(crate) const SPARE: u64 = 16;
 const HEAD: usize = 3;
 
 /// Where each parameter's words stand.

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use common::{build, generate, operators};
 use hotsled_device::Cannot;
 use hotsled_device::spirv::{Controls, Features, Replaced, lower, text};
-use hotsled_ir::{AccOp, Elem, Expr, LocalId, ParamId, ParamKind, Stmt, Type, Valid, Value};
+use hotsled_ir::{AccOp, BinOp, Elem, Expr, LocalId, ParamId, ParamKind, Stmt, Type, Valid, Value};
 
 const NO_CONTROLS: Controls = Controls {
     denormals: false,
@@ -119,4 +119,46 @@ fn a_missing_feature_is_named() {
         why.to_string(),
         "this device cannot: f64 (it has no shaderFloat64)"
     );
+}
+
+fn returns(module: &Valid) -> usize {
+    let text = text(module, &Features::ALL).unwrap();
+    text.matches("OpReturnValue").count()
+}
+
+/// A failed check is noted, and the invocation ends in one place. Not so with arrays, whose elements may be
+/// undefined behind a fault.
+#[test]
+fn faults_are_put_off_but_with_arrays() {
+    assert_eq!(returns(&build::saxpy().0), 1);
+    let mut module = (*build::saxpy().0).clone();
+    module.arrays.push(hotsled_ir::Array {
+        name: "a".into(),
+        ty: Type::U32,
+        len: 2,
+    });
+    let module = hotsled_ir::validate(module).unwrap();
+    assert!(returns(&module) > 1);
+}
+
+/// What the driver must not fold with, it is not shown.
+#[test]
+fn constants_are_hidden_from_drivers_that_fold() {
+    let zero = Box::new(Expr::Const(Value::F32(0.0)));
+    let x = Box::new(Expr::Load(ParamId(0), build::local(0)));
+    let body = vec![Stmt::Store(ParamId(1), *build::bin(BinOp::Mul, zero, x))];
+    let kinds = [ParamKind::Input(Elem::F32), ParamKind::Own(Elem::F32)];
+    let module = build::module(&kinds, &[], body);
+    let folds = Features {
+        folds: true,
+        ..Features::ALL
+    };
+    let mixes = |features| {
+        text(&module, features)
+            .unwrap()
+            .matches("OpBitwiseXor")
+            .count()
+    };
+    assert_eq!(mixes(&Features::ALL), 0);
+    assert_eq!(mixes(&folds), 1);
 }

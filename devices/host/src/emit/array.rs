@@ -72,7 +72,8 @@ impl<T: Target> Emit<'_, T> {
             return Err(Cannot::construct(&self.kind(id)));
         };
         let (at, value) = (self.expr(index)?, self.expr(value)?);
-        let address = self.element(id, at)?;
-        self.target.combine(op, elem, address.v, value.v)
+        let place = self.element(id, at)?;
+        let address = place.address.v;
+        self.write(&place, |target| target.combine(op, elem, address, value.v))
     }
 }

@@ -2,6 +2,7 @@
 
 use hotsled_ir::{BinOp, CmpOp, Expr, ParamId, ParamKind, Type, UnOp, Value};
 
+use super::check::Place;
 use super::{Emit, Result, Target, Typed, bits_of, is_float, is_signed, number, width};
 use crate::cannot::Cannot;
 
@@ -14,12 +15,12 @@ impl<T: Target> Emit<'_, T> {
             Expr::Len(id) => Ok(self.word(self.layout.param(usize::from(id.0)) + 1)),
             Expr::Load(id, index) => {
                 let index = self.expr(index)?;
-                let address = self.element(*id, index)?;
-                self.load(*id, address, false)
+                let place = self.element(*id, index)?;
+                self.load(*id, &place, false)
             }
             Expr::LoadOwn(id) => {
-                let address = self.own_element(*id)?;
-                self.load(*id, address, true)
+                let place = self.own_element(*id)?;
+                self.load(*id, &place, true)
             }
             Expr::Unary(op, a) => {
                 let a = self.expr(a)?;
@@ -80,28 +81,28 @@ impl<T: Target> Emit<'_, T> {
         Ok(self.reinterpret(ty, bits))
     }
 
-    fn load(&mut self, id: ParamId, address: Typed<T>, shared: bool) -> Result<Typed<T>> {
-        let elem = self.elem(id)?;
+    fn load(&mut self, id: ParamId, place: &Place<T>, shared: bool) -> Result<Typed<T>> {
+        let (elem, address) = (self.elem(id)?, self.source(place)?);
         Ok(Typed {
             ty: elem.value_type(),
             v: self.target.load(elem, address.v, shared)?,
         })
     }
 
-    pub(super) fn own_element(&mut self, id: ParamId) -> Result<Typed<T>> {
+    pub(super) fn own_element(&mut self, id: ParamId) -> Result<Place<T>> {
         let index = self.get(Type::U64, self.local(self.module.index));
         self.element(id, index)
     }
 
-    /// Address of an element; faults when the index is not below the length.
-    pub(super) fn element(&mut self, id: ParamId, index: Typed<T>) -> Result<Typed<T>> {
+    /// Where an element stands; faults when the index is not below the length.
+    pub(super) fn element(&mut self, id: ParamId, index: Typed<T>) -> Result<Place<T>> {
         let first = self.layout.param(usize::from(id.0));
         let (address, len) = (self.word(first), self.word(first + 1));
-        let inside = self.compare(CmpOp::Lt, index, len)?;
-        self.check(inside)?;
+        let outside = self.compare(CmpOp::Ge, index, len)?;
         let size = self.u64(self.elem(id)?.size())?;
         let offset = self.binary(BinOp::Mul, index, size)?;
-        self.binary(BinOp::Add, address, offset)
+        let address = self.binary(BinOp::Add, address, offset)?;
+        Ok(self.place(address, outside))
     }
 
     /// Evaluates one of two sides.
@@ -205,7 +206,17 @@ impl<T: Target> Emit<'_, T> {
         if is_signed(a.ty) && (op == BinOp::Rem || self.target.replaced().divide) {
             return self.divide_magnitudes(op, a, divisor);
         }
+        if op == BinOp::Rem && !self.target.replaced().divide {
+            return self.rest_of(a, divisor);
+        }
         self.binary(op, a, divisor)
+    }
+
+    /// A remainder by the quotient, which stands beside it wherever an index becomes a row and a column.
+    fn rest_of(&mut self, a: Typed<T>, b: Typed<T>) -> Result<Typed<T>> {
+        let quotient = self.binary(BinOp::Div, a, b)?;
+        let whole = self.binary(BinOp::Mul, quotient, b)?;
+        self.binary(BinOp::Sub, a, whole)
     }
 
     /// Signed numbers by their magnitudes: Vulkan leaves the remainder of negative ones undefined. A remainder

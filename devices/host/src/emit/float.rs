@@ -194,7 +194,7 @@ impl<T: Target> Emit<'_, T> {
         self.target.set(rest, first.v);
         let apart = self.binary(BinOp::Sub, ex, ey)?;
         self.target.set(left, apart.v);
-        self.target.begin_loop();
+        self.target.begin_rolled();
         let (zero, most) = (self.u64(0)?, self.u64(u64::from(63 - significand(ty)))?);
         let togo = self.get(Type::U64, left);
         self.leave_if(CmpOp::Eq, togo, zero)?;
@@ -237,7 +237,7 @@ impl<T: Target> Emit<'_, T> {
         let by_one = self.constant(Value::U32(1))?;
         let power = self.target.variable(Type::U64)?;
         self.target.set(power, exponent.v);
-        self.target.begin_loop();
+        self.target.begin_rolled();
         let (r, e) = (self.get(Type::U64, rest), self.get(Type::U64, power));
         self.leave_if(CmpOp::Ge, r, leading)?;
         self.leave_if(CmpOp::Le, e, one)?;

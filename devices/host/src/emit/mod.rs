@@ -7,6 +7,7 @@
 mod array;
 mod bits;
 mod cast;
+mod check;
 mod expr;
 mod float;
 mod plain;
@@ -111,6 +112,22 @@ pub(crate) trait Target {
     fn begin_else(&mut self);
     fn end_if(&mut self);
     fn begin_loop(&mut self);
+    /// As `begin_loop`, of a loop whose turns no compiler should write out one after the other.
+    fn begin_rolled(&mut self) {
+        self.begin_loop();
+    }
+    /// As `begin_loop`, of a loop that is left in one place only.
+    fn begin_counted(&mut self) {
+        self.begin_loop();
+    }
+    /// Whether the machine may end a loop that runs long. One that `begin_loop` opened then faults by itself.
+    fn cuts(&self) -> bool {
+        false
+    }
+    /// The same value, about which nothing is known from where it was looked at before.
+    fn afresh(&mut self, _ty: Type, value: Self::Value) -> Self::Value {
+        value
+    }
     /// Where `continue` leads; what follows runs before each further turn.
     fn begin_step(&mut self);
     fn end_loop(&mut self);
@@ -120,6 +137,19 @@ pub(crate) trait Target {
     fn left(&self) -> bool;
     /// Says that the chunk faulted, and ends this invocation.
     fn fault(&mut self, flag: Self::Value);
+
+    /// Whether a check that fails only notes the fault. Variables then hold zero before they are assigned.
+    fn puts_off(&self) -> bool {
+        false
+    }
+    /// Notes a fault if `broken` holds.
+    fn note_fault(&mut self, _broken: Self::Value) {
+        unreachable!("faults are not put off");
+    }
+    /// Whether a fault was noted.
+    fn noted(&mut self) -> Self::Value {
+        unreachable!("faults are not put off");
+    }
 }
 
 /// A value and its type.
@@ -152,6 +182,8 @@ pub(crate) fn emit<T: Target>(module: &Valid, target: &mut T) -> Result {
         layout,
         locals,
         arrays,
+        checked: false,
+        loops: 0,
     }
     .module()
 }
@@ -162,6 +194,10 @@ struct Emit<'a, T: Target> {
     layout: Layout,
     locals: Vec<T::Variable>,
     arrays: Vec<T::Array>,
+    /// A fault may have been noted.
+    checked: bool,
+    /// Loops around.
+    loops: u32,
 }
 
 impl<T: Target> Emit<'_, T> {
@@ -289,16 +325,6 @@ impl<T: Target> Emit<'_, T> {
 
     fn not(&mut self, a: Typed<T>) -> Result<Typed<T>> {
         self.unary(UnOp::Not, a)
-    }
-
-    /// Goes on if `condition` holds, faults otherwise.
-    fn check(&mut self, condition: Typed<T>) -> Result {
-        let broken = self.not(condition)?;
-        let flag = self.word(args::FAULT);
-        self.target.begin_if(broken.v);
-        self.target.fault(flag.v);
-        self.target.end_if();
-        Ok(())
     }
 }
 

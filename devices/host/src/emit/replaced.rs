@@ -133,7 +133,7 @@ impl<T: Target> Emit<'_, T> {
         for (variable, value) in [(rest, zero), (digits, a), (turn, zero)] {
             self.target.set(variable, value.v);
         }
-        self.target.begin_loop();
+        self.target.begin_rolled();
         let (count, all) = (self.get(Type::U64, turn), self.u64(64)?);
         self.leave_if(CmpOp::Eq, count, all)?;
         let (old, left) = (self.get(Type::U64, rest), self.get(Type::U64, digits));

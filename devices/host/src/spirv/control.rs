@@ -19,6 +19,8 @@ pub(super) enum Frame {
         /// Where `continue` leads.
         step: Word,
         end: Word,
+        /// It has a mark that says how it was left.
+        marked: bool,
     },
 }
 
@@ -81,17 +83,25 @@ impl Spirv {
 
     /// Where the driver cuts loops, a mark says whether this invocation left by itself. An exit that is never
     /// taken leaves it unset, so that the driver cannot take it for granted.
-    pub(super) fn open_loop(&mut self) {
-        self.mark(self.depth(), 0);
+    pub(super) fn open_loop(&mut self, marked: bool, control: LoopControl) {
+        let marked = marked && self.features.cuts;
+        if marked {
+            self.mark(self.depth(), 0);
+        }
         let [head, body, step, end] = std::array::from_fn(|_| self.b.id());
         self.fall_to(head);
         self.b
-            .loop_merge(end, step, LoopControl::NONE, [])
+            .loop_merge(end, step, control, [])
             .expect("a block is open");
         self.jump(body);
         self.begin(body);
-        self.frames.push(Frame::Loop { head, step, end });
-        if self.features.cuts {
+        self.frames.push(Frame::Loop {
+            head,
+            step,
+            end,
+            marked,
+        });
+        if marked {
             self.show_exit(end);
         }
     }
@@ -108,7 +118,7 @@ impl Spirv {
     }
 
     pub(super) fn open_step(&mut self) {
-        let (_, step) = self.innermost();
+        let (_, step, _) = self.innermost();
         self.fall_to(step);
     }
 
@@ -121,14 +131,16 @@ impl Spirv {
     }
 
     pub(super) fn break_loop(&mut self) {
-        self.mark(self.depth() - 1, 1);
-        let (leave, _) = self.innermost();
+        let (leave, _, marked) = self.innermost();
+        if marked {
+            self.mark(self.depth() - 1, 1);
+        }
         self.jump(leave);
     }
 
     /// The mark for loops at `depth`.
     fn mark_of(&mut self, depth: usize) -> Word {
-        if self.marks.len() <= depth {
+        while self.marks.len() <= depth {
             let short = self.ty(Type::U32);
             let mark = self.declare(short);
             self.marks.push(mark);
@@ -137,42 +149,53 @@ impl Spirv {
     }
 
     fn mark(&mut self, depth: usize, value: u32) {
-        if self.features.cuts {
-            let short = self.ty(Type::U32);
-            let value = self.b.constant_bit32(short, value);
-            let mark = self.mark_of(depth);
-            self.set(mark, value);
-        }
+        let short = self.ty(Type::U32);
+        let value = self.b.constant_bit32(short, value);
+        let mark = self.mark_of(depth);
+        self.set(mark, value);
     }
 
     /// Faults if this invocation has not left the loop by itself.
     fn check_mark(&mut self, depth: usize) {
-        if self.features.cuts {
-            let mark = self.mark_of(depth);
-            let marked = self.get(Type::U32, mark);
-            let (short, truth) = (self.ty(Type::U32), self.ty(Type::Bool));
-            let zero = self.b.constant_bit32(short, 0);
-            let cut = self.op(Op::IEqual, truth, &[marked, zero]);
-            let flag = self.word(args::FAULT);
-            self.open_if(cut);
-            self.fault(flag);
-            self.close_if();
+        let mark = self.mark_of(depth);
+        let marked = self.get(Type::U32, mark);
+        let (short, truth) = (self.ty(Type::U32), self.ty(Type::Bool));
+        let zero = self.b.constant_bit32(short, 0);
+        let cut = self.op(Op::IEqual, truth, &[marked, zero]);
+        self.fault_at(cut);
+    }
+
+    /// Faults where `broken` holds, at once or at the end.
+    pub(super) fn fault_at(&mut self, broken: Word) {
+        if self.puts_off() {
+            return self.note_fault(broken);
         }
+        let flag = self.word(args::FAULT);
+        self.open_if(broken);
+        self.fault(flag);
+        self.close_if();
     }
 
     pub(super) fn close_loop(&mut self) {
-        let Some(Frame::Loop { head, end, .. }) = self.frames.pop() else {
+        let Some(Frame::Loop {
+            head, end, marked, ..
+        }) = self.frames.pop()
+        else {
             unreachable!("a loop is open");
         };
         self.jump(head);
         self.begin(end);
-        self.check_mark(self.depth());
+        if marked {
+            self.check_mark(self.depth());
+        }
     }
 
-    /// Where `break` and `continue` lead.
-    pub(super) fn innermost(&self) -> (Word, Word) {
+    /// Where `break` and `continue` lead, and whether the loop has a mark.
+    pub(super) fn innermost(&self) -> (Word, Word, bool) {
         let of = |frame: &Frame| match frame {
-            Frame::Loop { step, end, .. } => Some((*end, *step)),
+            Frame::Loop {
+                step, end, marked, ..
+            } => Some((*end, *step, *marked)),
             Frame::If { .. } => None,
         };
         self.frames

@@ -18,7 +18,7 @@ pub use crate::emit::{Plain, Replaced};
 use target::Spirv;
 
 /// Changes whenever the same module becomes other words.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 /// Invocations of a work group; every Vulkan device runs as many.
 pub const GROUP: u32 = 64;
 /// Bytes of push constants that every Vulkan device has.
@@ -151,8 +151,7 @@ fn build(
     module: &Valid,
     features: &Features,
 ) -> Result<(rspirv::dr::Module, HashSet<Plain>), Cannot> {
-    let mut target = Spirv::new(&Layout::of(module));
-    target.features = *features;
+    let mut target = Spirv::new(module, features);
     crate::emit::emit(module, &mut target)?;
     let floats = std::mem::take(&mut target.floats);
     Ok((target.finish()?, floats))

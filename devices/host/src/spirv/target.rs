@@ -1,12 +1,12 @@
 //! Types, constants and plain operations.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use hotsled_ir::{AccOp, BinOp, CmpOp, Elem, Type, UnOp, Value};
+use hotsled_ir::{AccOp, BinOp, CmpOp, Elem, Module as Section, Type, UnOp, Value};
 use rspirv::dr::{Builder, InsertPoint, Instruction, Module, Operand};
 use rspirv::spirv::{
     AddressingModel, BuiltIn, Capability, Decoration, ExecutionMode, ExecutionModel,
-    FunctionControl, GlslStd450Op, MemoryModel, Op, StorageClass, Word,
+    FunctionControl, GlslStd450Op, LoopControl, MemoryModel, Op, StorageClass, Word,
 };
 
 use super::control::Frame;
@@ -31,6 +31,15 @@ pub(super) struct Spirv {
     invocation: Word,
     /// Variables that note how loops were left, for each depth.
     pub(super) marks: Vec<Word>,
+    /// Zeros that the driver does not know: from base and end, of 32 and 64 bits each.
+    zeros: [[Word; 2]; 2],
+    /// Float constants that the driver does not know.
+    hidden: HashMap<(Type, u64), Word>,
+    /// Instructions of the first block behind which more are put that shall run once.
+    head: usize,
+    hoisting: bool,
+    /// Notes faults that are put off, if they are.
+    noted: Option<Word>,
     /// Global variables that every module has.
     globals: [Word; 2],
     glsl: Word,
@@ -52,7 +61,8 @@ pub(super) struct Uses {
 
 impl Spirv {
     /// An open function that has loaded its arguments.
-    pub(super) fn new(layout: &Layout) -> Self {
+    pub(super) fn new(section: &Section, features: &Features) -> Self {
+        let layout = &Layout::of(section);
         let mut b = Builder::new();
         b.set_version(1, 5);
         for capability in [
@@ -75,13 +85,18 @@ impl Spirv {
         b.execution_mode(main, ExecutionMode::LocalSize, [GROUP, 1, 1]);
         let mut this = Self {
             b,
-            features: Features::ALL,
+            features: *features,
             frames: Vec::new(),
             words: Vec::new(),
             variables: Vec::new(),
             buffered: buffered(layout),
             invocation: 0,
             marks: Vec::new(),
+            zeros: [[0; 2]; 2],
+            hidden: HashMap::new(),
+            head: 0,
+            hoisting: false,
+            noted: None,
             globals: [words, id],
             glsl,
             main,
@@ -91,6 +106,13 @@ impl Spirv {
         };
         this.words = (0..layout.words()).map(|n| this.argument(n)).collect();
         this.load_invocation(id);
+        this.zeros = [args::BASE, args::END].map(|word| this.hidden_zeros(word));
+        this.head = this.head_len();
+        // An element that is not filled may be anything, twice: arrays are not read behind a fault.
+        if section.arrays.is_empty() {
+            let truth = this.ty(Type::Bool);
+            this.noted = Some(this.declare_zero(truth));
+        }
         this
     }
 
@@ -101,6 +123,23 @@ impl Spirv {
         let x = self.b.composite_extract(short, None, number, [0]);
         let x = x.expect("a block is open");
         self.invocation = self.op(Op::UConvert, long, &[x]);
+    }
+
+    /// The topmost bit of a word that never reaches so far.
+    fn hidden_zeros(&mut self, word: usize) -> [Word; 2] {
+        let (long, short) = (self.ty(Type::U64), self.ty(Type::U32));
+        let top = self.b.constant_bit64(long, 63);
+        let zero = self.op(Op::ShiftRightLogical, long, &[self.words[word], top]);
+        [self.op(Op::UConvert, short, &[zero]), zero]
+    }
+
+    /// Instructions of the block that is open.
+    fn head_len(&self) -> usize {
+        let function = self.b.selected_function().expect("a function is open");
+        let block = self.b.selected_block().expect("a block is open");
+        self.b.module_ref().functions[function].blocks[block]
+            .instructions
+            .len()
     }
 
     /// A word of the argument block.
@@ -140,22 +179,35 @@ impl Spirv {
     }
 
     pub(super) fn push(&mut self, instruction: Instruction) {
+        let mut place = InsertPoint::End;
+        if self.hoisting {
+            place = InsertPoint::FromBegin(self.head);
+            self.head += 1;
+        }
         self.b
-            .insert_into_block(InsertPoint::End, instruction)
+            .insert_into_block(place, instruction)
             .expect("a block is open");
     }
 
     /// A variable of the function.
     pub(super) fn declare(&mut self, ty: Word) -> Word {
         let pointer = self.b.type_pointer(None, StorageClass::Function, ty);
+        self.variable_of(pointer, None)
+    }
+
+    /// A variable that holds zero.
+    fn declare_zero(&mut self, ty: Word) -> Word {
+        let pointer = self.b.type_pointer(None, StorageClass::Function, ty);
+        let zero = self.b.constant_null(ty);
+        self.variable_of(pointer, Some(zero))
+    }
+
+    fn variable_of(&mut self, pointer: Word, initial: Option<Word>) -> Word {
         let id = self.b.id();
-        let class = vec![Operand::StorageClass(StorageClass::Function)];
-        self.variables.push(Instruction::new(
-            Op::Variable,
-            Some(pointer),
-            Some(id),
-            class,
-        ));
+        let mut operands = vec![Operand::StorageClass(StorageClass::Function)];
+        operands.extend(initial.map(Operand::IdRef));
+        let variable = Instruction::new(Op::Variable, Some(pointer), Some(id), operands);
+        self.variables.push(variable);
         id
     }
 
@@ -173,34 +225,63 @@ impl Spirv {
             .expect("a block is open")
     }
 
-    /// Arithmetic of floats that the driver may not fuse, nor fold where it does so wrongly.
-    fn arithmetic(&mut self, op: Op, ty: Type, operands: [Word; 2]) -> Word {
-        let operands = if self.features.folds {
-            self.hide(ty, operands)
-        } else {
-            operands
+    /// Arithmetic of floats that the driver may not fuse, nor fold where it does so wrongly: it knows no operand
+    /// as a constant, and of those of which that matters not whether they are the same.
+    fn arithmetic(&mut self, op: Op, ty: Type, [a, b]: [Word; 2]) -> Word {
+        let b = match op {
+            Op::FSub | Op::FDiv if self.features.folds => self.mix(ty, b, args::BASE),
+            _ => b,
         };
         let ty = self.ty(ty);
-        let id = self.op(op, ty, &operands);
+        let id = self.op(op, ty, &[a, b]);
         self.b.decorate(id, Decoration::NoContraction, []);
         id
     }
 
-    /// The same values, of which the driver knows nothing: no range reaches the topmost bit of base or end.
-    fn hide(&mut self, ty: Type, operands: [Word; 2]) -> [Word; 2] {
-        let (long, bits) = (self.ty(Type::U64), bits_of(ty));
-        let top = self.b.constant_bit64(long, 63);
-        let mut hidden = operands;
-        for (operand, word) in hidden.iter_mut().zip([args::BASE, args::END]) {
-            let mut zero = self.op(Op::ShiftRightLogical, long, &[self.words[word], top]);
-            let id = self.ty(bits);
-            if bits == Type::U32 {
-                zero = self.op(Op::UConvert, id, &[zero]);
-            }
-            let plain = self.reinterpret(ty, bits, *operand);
-            let mixed = self.op(Op::BitwiseXor, id, &[plain, zero]);
-            *operand = self.reinterpret(bits, ty, mixed);
+    /// A float of which the driver may know the value, where it must not.
+    fn hide(&mut self, ty: Type, value: Word) -> Word {
+        if self.features.folds && is_float(ty) {
+            self.mix(ty, value, args::END)
+        } else {
+            value
         }
+    }
+
+    /// The same value, by a zero that the driver does not know: no range reaches the topmost bit of base or end.
+    fn mix(&mut self, ty: Type, value: Word, word: usize) -> Word {
+        let bits = bits_of(ty);
+        let zero = self.zeros[word][usize::from(bits == Type::U64)];
+        let plain = self.reinterpreted(ty, bits, value);
+        let id = self.ty(bits);
+        let mixed = self.op(Op::BitwiseXor, id, &[plain, zero]);
+        self.reinterpreted(bits, ty, mixed)
+    }
+
+    fn reinterpreted(&mut self, from: Type, to: Type, a: Word) -> Word {
+        let (from, to) = (self.ty(from), self.ty(to));
+        if from == to {
+            a
+        } else {
+            self.op(Op::Bitcast, to, &[a])
+        }
+    }
+
+    /// A float constant: hidden where the function begins, once, since drivers may not move it out of loops.
+    fn float_constant(&mut self, value: Value, plain: Word) -> Word {
+        if !self.features.folds {
+            return plain;
+        }
+        let key = (value.ty(), value.bits());
+        if let Some(known) = self.hidden.get(&key) {
+            return *known;
+        }
+        let here = self.b.selected_block();
+        self.b.select_block(Some(0)).expect("the first block");
+        self.hoisting = true;
+        let hidden = self.hide(value.ty(), plain);
+        self.hoisting = false;
+        self.b.select_block(here).expect("the block before");
+        self.hidden.insert(key, hidden);
         hidden
     }
 
@@ -219,7 +300,7 @@ impl Spirv {
 
     /// Ends the function, writes `main` and declares what was used.
     pub(super) fn finish(mut self) -> std::result::Result<Module, Cannot> {
-        self.end_body(false);
+        self.return_faulted();
         self.b.end_function().expect("a function is open");
         self.write_main();
         let (main, globals) = (self.main, self.globals);
@@ -252,12 +333,12 @@ impl Spirv {
         Ok(module)
     }
 
-    /// Ends the invocation.
-    fn end_body(&mut self, faulted: bool) {
+    /// Ends the invocation; whether a fault was noted.
+    fn return_faulted(&mut self) {
         let truth = self.ty(Type::Bool);
-        let faulted = match faulted {
-            true => self.b.constant_true(truth),
-            false => self.b.constant_false(truth),
+        let faulted = match self.noted {
+            Some(noted) => self.get(Type::Bool, noted),
+            None => self.b.constant_false(truth),
         };
         self.b.ret_value(faulted).expect("a block is open");
     }
@@ -328,7 +409,7 @@ impl Target for Spirv {
 
     fn constant(&mut self, value: Value) -> Result<Word> {
         let ty = self.ty(value.ty());
-        Ok(match value {
+        let plain = match value {
             Value::Bool(true) => self.b.constant_true(ty),
             Value::Bool(false) => self.b.constant_false(ty),
             Value::I64(_) | Value::U64(_) | Value::F64(_) => {
@@ -337,12 +418,20 @@ impl Target for Spirv {
             Value::I32(_) | Value::U32(_) | Value::F32(_) => {
                 self.b.constant_bit32(ty, value.bits() as u32)
             }
+        };
+        Ok(if is_float(value.ty()) {
+            self.float_constant(value, plain)
+        } else {
+            plain
         })
     }
 
     fn variable(&mut self, ty: Type) -> Result<Word> {
         let ty = self.ty(ty);
-        Ok(self.declare(ty))
+        Ok(match self.noted {
+            Some(_) => self.declare_zero(ty),
+            None => self.declare(ty),
+        })
     }
 
     fn array(&mut self, ty: Type, len: u32) -> Result<Word> {
@@ -490,15 +579,20 @@ impl Target for Spirv {
             (false, false) if is_signed(from) => Op::SConvert,
             (false, false) => Op::UConvert,
         };
-        Ok(self.op(op, id, &[a]))
+        let converted = self.op(op, id, &[a]);
+        Ok(if is_float(from) {
+            converted
+        } else {
+            self.hide(to, converted)
+        })
     }
 
     fn reinterpret(&mut self, from: Type, to: Type, a: Word) -> Word {
-        let (from, to) = (self.ty(from), self.ty(to));
-        if from == to {
-            a
+        let same = self.reinterpreted(from, to, a);
+        if is_float(from) || self.words.contains(&a) {
+            same
         } else {
-            self.op(Op::Bitcast, to, &[a])
+            self.hide(to, same)
         }
     }
 
@@ -519,7 +613,23 @@ impl Target for Spirv {
     }
 
     fn begin_loop(&mut self) {
-        self.open_loop();
+        self.open_loop(true, LoopControl::NONE);
+    }
+
+    fn begin_rolled(&mut self) {
+        self.open_loop(true, LoopControl::DONT_UNROLL);
+    }
+
+    fn begin_counted(&mut self) {
+        self.open_loop(false, LoopControl::NONE);
+    }
+
+    fn cuts(&self) -> bool {
+        self.features.cuts
+    }
+
+    fn afresh(&mut self, ty: Type, value: Word) -> Word {
+        self.mix(ty, value, args::BASE)
     }
 
     fn begin_step(&mut self) {
@@ -535,7 +645,7 @@ impl Target for Spirv {
     }
 
     fn next_turn(&mut self) {
-        let (_, next) = self.innermost();
+        let (_, next, _) = self.innermost();
         self.jump(next);
     }
 
@@ -544,6 +654,22 @@ impl Target for Spirv {
     }
 
     fn fault(&mut self, _flag: Word) {
-        self.end_body(true);
+        let truth = self.ty(Type::Bool);
+        let faulted = self.b.constant_true(truth);
+        self.b.ret_value(faulted).expect("a block is open");
+    }
+
+    fn puts_off(&self) -> bool {
+        self.noted.is_some()
+    }
+
+    fn note_fault(&mut self, broken: Word) {
+        let (before, truth) = (self.noted(), self.ty(Type::Bool));
+        let now = self.op(Op::LogicalOr, truth, &[before, broken]);
+        self.set(self.noted.expect("faults are put off"), now);
+    }
+
+    fn noted(&mut self) -> Word {
+        self.get(Type::Bool, self.noted.expect("faults are put off"))
     }
 }

@@ -13,7 +13,7 @@ use crate::args;
 use crate::spirv::GROUP;
 
 const STAGING: u64 = 4 << 20;
-/// The fault word, and behind it an argument block that is too long for push constants.
+/// The fault word, behind it the spare word, and an argument block that is too long for push constants.
 const CONTROL: u64 = 4096;
 const BLOCK_AT: u64 = 64;
 
