@@ -78,7 +78,7 @@ step "device host without Vulkan" cargo check -p hotsled-device --no-default-fea
 step "tests, import arrows among them" cargo test --workspace --no-fail-fast
 seed=$(date +%s)
 step "random sections, others each time" env HOTSLED_SECTIONS_SEED="$seed" cargo test -p hotsled-tests --test random
-step "loom models" cargo test -p hotsled --lib model
+step "loom models" cargo test -p hotsled-runtime --lib model
 step "sections of a release binary" cargo test --release -p hotsled-cli --test inspect real_program
 step "torture, a minute" cargo run --release -p torture -- switch --seconds 60
 step "torture, what must fail" cargo run --release -p torture -- must-fail

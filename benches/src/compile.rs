@@ -22,7 +22,7 @@ pub fn run() -> Vec<Row> {
     let mut progress = Progress::new("compile", 3);
     let manifest = format!(
         "[package]\nname = \"user\"\nedition = \"2024\"\n[dependencies]\nhotsled = {{ path = {:?} }}\n[workspace]\n",
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime")
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../hotsled")
     );
     write(folder.path(), "Cargo.toml", &manifest);
     let mut built = |what: &str, sections| {

@@ -1,7 +1,6 @@
-//! Live code patching for hotplug-reactive services.
+//! The engine: what calls of sections run through, and what moves them to devices and back.
 //!
-//! Mark a parallel loop with [`section`], start an [`Engine`], and the loop moves to an accelerator
-//! when one is plugged in and back when it goes, while threads run it.
+//! Its users see it as the crate `hotsled`, beside the macros; it depends on none of them.
 
 #[doc(hidden)]
 pub mod __private;
@@ -67,5 +66,3 @@ pub use worth::Offload;
 pub fn parallel(range: Range<usize>) -> Parallel {
     Parallel::new(range)
 }
-
-pub use hotsled_macros::{device_data, device_fn, section};

@@ -40,7 +40,7 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
         &["hotsled-link", "hotsled-ir", "hotsled-sys"],
     ),
     (
-        "hotsled",
+        "hotsled-runtime",
         "runtime",
         &[
             "hotsled-abi",
@@ -49,9 +49,9 @@ const ARROWS: &[(&str, &str, &[&str])] = &[
             "hotsled-trampolines",
             "hotsled-ir",
             "hotsled-link",
-            "hotsled-macros",
         ],
     ),
+    ("hotsled", "hotsled", &["hotsled-runtime", "hotsled-macros"]),
     ("hotsled-scan", "scan", &["hotsled"]),
     (
         "hotsled-cli",

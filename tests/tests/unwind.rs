@@ -43,7 +43,7 @@ fn a_panic_of_a_patched_section_reaches_its_caller() {
     let seen = seen.lock().unwrap();
     for frame in [
         "beyond::__body",
-        "hotsled::dispatch::dispatch",
+        "hotsled_runtime::dispatch::dispatch",
         "calls_beyond",
     ] {
         assert!(seen.contains(frame), "no {frame} in {seen}");

@@ -61,7 +61,7 @@ pub fn host() -> PathBuf {
     let path = target.join("examples/sim_host");
     assert!(
         path.is_file(),
-        "{} is missing: run `cargo build -p hotsled --examples`",
+        "{} is missing: run `cargo build -p hotsled-runtime --examples`",
         path.display()
     );
     path
