@@ -189,6 +189,27 @@ fn faults_are_a_status(args: &[&str]) {
     agrees(&host, &mut queue, &module, &args, 0, 10); // and the link goes on
 }
 
+/// A loop that only an element ends, which is none.
+fn a_loop_behind_a_bad_index_ends_as_a_fault(args: &[&str]) {
+    let host = Host::start(args).unwrap();
+    let mut queue = host.client.queue().unwrap();
+    let far = bin(
+        BinOp::Add,
+        local(0),
+        Box::new(Expr::Const(Value::U64(1 << 40))),
+    );
+    let read = Box::new(Expr::Load(ParamId(0), far));
+    let found = Expr::Compare(CmpOp::Ne, read, Box::new(Expr::Const(Value::U64(0))));
+    let kinds = [ParamKind::Input(Elem::U64), ParamKind::Own(Elem::U64)];
+    let body = vec![
+        Stmt::Loop(vec![Stmt::If(found, vec![Stmt::Break], vec![])]),
+        Stmt::Store(ParamId(1), Expr::Const(Value::U64(7))),
+    ];
+    let module = module(&kinds, &[], body);
+    let slice = || interp::Arg::Slice(vec![0; 8 * 100]);
+    agrees(&host, &mut queue, &module, &[slice(), slice()], 0, 100);
+}
+
 /// Every operator on values that hurt.
 fn operators_agree_with_the_interpreter(args: &[&str]) {
     let host = Host::start(args).unwrap();
@@ -398,6 +419,7 @@ macro_rules! backend {
             run!(many_arguments_change_from_launch_to_launch);
             run!(remainders_of_remainders);
             run!(faults_are_a_status);
+            run!(a_loop_behind_a_bad_index_ends_as_a_fault);
             run!(every_kind_of_fault_is_reported);
             run!(operators_agree_with_the_interpreter);
             run!(random_modules_agree_with_the_interpreter);
