@@ -3,7 +3,7 @@
 use hotsled_ir::Type;
 use rspirv::spirv::{LoopControl, Op, SelectionControl, Word};
 
-use super::target::Spirv;
+use super::module::Spirv;
 use crate::args;
 use crate::emit::Target as _;
 

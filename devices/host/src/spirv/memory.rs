@@ -4,7 +4,7 @@ use hotsled_ir::{AccOp, Elem, Type};
 use rspirv::dr::{Instruction, Operand};
 use rspirv::spirv::{MemoryAccess, Op, StorageClass, Word};
 
-use super::target::Spirv;
+use super::module::Spirv;
 use crate::cannot::Cannot;
 use crate::emit::Result;
 

@@ -4,7 +4,9 @@
 //! block comes as push constants, or, where it is too long, they hold the block's address.
 
 mod control;
+mod hidden;
 mod memory;
+mod module;
 mod target;
 
 use std::collections::HashSet;
@@ -15,7 +17,7 @@ use rspirv::binary::Assemble as _;
 use crate::args::Layout;
 use crate::cannot::Cannot;
 pub use crate::emit::{Plain, Replaced};
-use target::Spirv;
+use module::Spirv;
 
 /// Changes whenever the same module becomes other words.
 pub(crate) const VERSION: u32 = 5;
