@@ -89,6 +89,17 @@ const SYNCHRONOUS: [libc::c_int; 5] = [
     libc::SIGFPE,
 ];
 
+/// Whether the calling thread blocks `signal`.
+pub fn is_blocked(signal: libc::c_int) -> bool {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: without a new set the mask is only read; `set` has room for it.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, std::ptr::null(), set.as_mut_ptr()) };
+    // SAFETY: pthread_sigmask cannot fail with these arguments and has filled it.
+    let set = unsafe { set.assume_init() };
+    // SAFETY: the set is initialised.
+    unsafe { libc::sigismember(&raw const set, signal) == 1 }
+}
+
 /// Keeps signals from the calling thread until dropped.
 #[derive(Debug)]
 #[must_use = "signals are unblocked when this is dropped"]

@@ -1,6 +1,7 @@
 //! Facts about this process's threads from `/proc/self`.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -16,17 +17,26 @@ pub struct Thread {
 
 /// Threads that block `signal` right now; for the signals below 32.
 ///
-/// Reads `stat`, which the kernel writes in half the time of `status`.
+/// Reads `stat` of each other thread, which the kernel writes in half the time of `status`; the calling one asks for
+/// its own mask.
 ///
 /// # Errors
 /// When `/proc` cannot be read.
 pub fn blocking(signal: i32) -> io::Result<Vec<Thread>> {
     debug_assert!((1..32).contains(&signal), "stat shows the first 31 signals");
-    let mut found = Vec::new();
+    let (own, mut found) = (crate::tid(), Vec::new());
+    if crate::signal::is_blocked(signal) {
+        let name = name(own).unwrap_or_default();
+        found.push(Thread { tid: own, name });
+    }
     for entry in fs::read_dir("/proc/self/task")? {
+        let entry = entry?;
+        if number(&entry.file_name()) == Some(own) {
+            continue;
+        }
         let mut start = [0; START];
         // A thread that ended meanwhile blocks nothing.
-        let Ok(stat) = start_of(&entry?.path().join("stat"), &mut start) else {
+        let Ok(stat) = start_of(&entry.path().join("stat"), &mut start) else {
             continue;
         };
         let (thread, blocked) = parse(&stat).ok_or_else(|| unknown(&stat))?;
@@ -35,6 +45,10 @@ pub fn blocking(signal: i32) -> io::Result<Vec<Thread>> {
         }
     }
     Ok(found)
+}
+
+fn number(name: &OsStr) -> Option<i32> {
+    name.to_str()?.parse().ok()
 }
 
 /// More than the lines that are looked for can be away from a file's start.
@@ -116,6 +130,23 @@ mod tests {
         assert!(!own(blocking(libc::SIGTRAP).unwrap()));
         let _guard = crate::signal::Blocked::all();
         assert!(own(blocking(libc::SIGTRAP).unwrap()));
+    }
+
+    #[test]
+    fn another_thread_that_blocks_is_named_and_ours_is_not() {
+        let (blocked, is_blocked) = std::sync::mpsc::channel();
+        let (stop, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let _guard = crate::signal::Blocked::all();
+            blocked.send(crate::tid()).unwrap();
+            let _ = wait.recv();
+        });
+        let tid = is_blocked.recv().unwrap();
+        let found = blocking(libc::SIGTRAP).unwrap();
+        assert!(found.iter().any(|t| t.tid == tid));
+        assert!(found.iter().all(|t| t.tid != crate::tid()));
+        drop(stop);
+        let _ = thread.join();
     }
 
     #[test]
