@@ -22,10 +22,17 @@ impl Lower<'_> {
         self.scoped(|this| this.stmts(&block.stmts))
     }
 
-    /// Statements in the current scope.
+    /// Statements in the current scope. Its constants come first: what stands above them sees them, too.
     pub fn stmts(&mut self, stmts: &[Stmt]) -> Lowered {
         let mut all = (Vec::new(), TokenStream::new());
-        for stmt in stmts {
+        let outside = self.hidden.len();
+        for item in stmts.iter().filter_map(const_of) {
+            let (ir, cpu) = self.const_item(item);
+            all.0.extend(ir);
+            all.1.extend(cpu);
+            self.check_order(item, outside);
+        }
+        for stmt in stmts.iter().filter(|stmt| const_of(stmt).is_none()) {
             let (ir, cpu) = self.stmt(stmt);
             all.0.extend(ir);
             all.1.extend(cpu);
@@ -33,11 +40,18 @@ impl Lower<'_> {
         all
     }
 
+    /// A constant that one above it was made of was taken for the module's.
+    fn check_order(&mut self, item: &syn::ItemConst, outside: usize) {
+        if self.hidden[outside..].iter().any(|h| item.ident == h.name) {
+            let help = "a constant of which others are made stands above them in a section";
+            self.error(item.ident.span(), help);
+        }
+    }
+
     fn stmt(&mut self, stmt: &Stmt) -> Lowered {
         match stmt {
             Stmt::Local(local) => self.local(local),
             Stmt::Expr(expr, _) => self.effect(expr),
-            Stmt::Item(Item::Const(item)) => self.const_item(item),
             Stmt::Item(item) => {
                 self.error(
                     item.span(),
@@ -379,4 +393,11 @@ fn compound(op: &BinOp) -> Option<BinOp> {
         BinOp::ShrAssign(t) => BinOp::Shr(syn::token::Shr([t.spans[0], t.spans[1]])),
         _ => return None,
     })
+}
+
+fn const_of(stmt: &Stmt) -> Option<&syn::ItemConst> {
+    match stmt {
+        Stmt::Item(Item::Const(item)) => Some(item),
+        _ => None,
+    }
 }

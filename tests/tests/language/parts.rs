@@ -250,6 +250,27 @@ fn constants_enter_as_scalars() {
 }
 
 #[hotsled::section]
+fn late_constants(x: &[f32], y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        y[i] = x[i] * SCALE;
+        if x[i] > 5.0 {
+            y[i] += SCALE;
+            const SCALE: f32 = 100.0;
+        }
+        const SCALE: f32 = 3.0;
+    }
+}
+
+/// As in Rust, a block's own constant is seen by all of the block, before one of the module.
+#[test]
+fn constants_are_seen_by_what_stands_above_them() {
+    let x: Vec<f32> = (0..10).map(|i| i as f32).collect();
+    let mut y = vec![0.0f32; 10];
+    agree!(late_constants(; x; y));
+    assert_eq!((y[1], y[9]), (3.0, 127.0));
+}
+
+#[hotsled::section]
 fn generic<const N: usize, const UP: bool>(x: &[u32], y: &mut [u32]) {
     let half = N / 2;
     for i in parallel(0..y.len()) {

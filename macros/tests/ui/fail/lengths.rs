@@ -20,6 +20,16 @@ pub fn no_constants<const G: usize>(n: usize, x: &[f32], y: &mut [f32]) {
     }
 }
 
+#[hotsled::section]
+pub fn out_of_order(y: &mut [f32]) {
+    for i in parallel(0..y.len()) {
+        const TWICE: usize = 2 * HALF;
+        const HALF: usize = 2;
+        let a = [1.0f32; TWICE];
+        y[i] = a[i];
+    }
+}
+
 #[hotsled::device_fn]
 pub fn no_constant_either(n: usize) -> f32 {
     let a = [1.0f32; n];
