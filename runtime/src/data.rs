@@ -1,6 +1,6 @@
 //! Structs that sections take.
 
-/// A struct of scalars whose fields a section may use: made by [`device_data`](crate::device_data).
+/// A struct of scalars whose fields a section may use: made by `#[hotsled::device_data]`.
 ///
 /// ```
 /// use hotsled::parallel;
