@@ -26,22 +26,28 @@ impl Spirv {
             .len()
     }
 
-    /// A float of which the driver may know the value, where it must not.
+    /// A float of which the driver may know the value, where it must not. By `or`, since a value may be hidden again
+    /// when its bits were changed: two `xor` with the same zero would cancel, and a driver sees that.
     pub(super) fn hide(&mut self, ty: Type, value: Word) -> Word {
         if self.features.folds && is_float(ty) {
-            self.mix(ty, value, args::END)
+            self.mix(Op::BitwiseOr, ty, value, args::END)
         } else {
             value
         }
     }
 
+    /// The same value, by a zero of its own that the driver does not know, so that it takes the two for different ones.
+    pub(super) fn part(&mut self, ty: Type, value: Word) -> Word {
+        self.mix(Op::BitwiseXor, ty, value, args::BASE)
+    }
+
     /// The same value, by a zero that the driver does not know: no range reaches the topmost bit of base or end.
-    pub(super) fn mix(&mut self, ty: Type, value: Word, word: usize) -> Word {
+    fn mix(&mut self, op: Op, ty: Type, value: Word, word: usize) -> Word {
         let bits = bits_of(ty);
         let zero = self.zeros[word][usize::from(bits == Type::U64)];
         let plain = self.reinterpreted(ty, bits, value);
         let id = self.ty(bits);
-        let mixed = self.op(Op::BitwiseXor, id, &[plain, zero]);
+        let mixed = self.op(op, id, &[plain, zero]);
         self.reinterpreted(bits, ty, mixed)
     }
 

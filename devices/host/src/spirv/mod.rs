@@ -20,7 +20,7 @@ pub use crate::emit::{Plain, Replaced};
 use module::Spirv;
 
 /// Changes whenever the same module becomes other words.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 /// Invocations of a work group; every Vulkan device runs as many.
 pub const GROUP: u32 = 64;
 /// Bytes of push constants that every Vulkan device has.

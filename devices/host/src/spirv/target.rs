@@ -6,7 +6,6 @@ use rspirv::spirv::{Decoration, GlslStd450Op, LoopControl, Op, StorageClass, Wor
 
 use super::Plain;
 use super::module::Spirv;
-use crate::args;
 use crate::cannot::Cannot;
 use crate::emit::{Replaced, Result, Target, is_float, is_signed};
 
@@ -35,7 +34,7 @@ impl Spirv {
     /// as a constant, and of those of which that matters not whether they are the same.
     fn arithmetic(&mut self, op: Op, ty: Type, [a, b]: [Word; 2]) -> Word {
         let b = match op {
-            Op::FSub | Op::FDiv if self.features.folds => self.mix(ty, b, args::BASE),
+            Op::FSub | Op::FDiv if self.features.folds => self.part(ty, b),
             _ => b,
         };
         let ty = self.ty(ty);
@@ -272,7 +271,7 @@ impl Target for Spirv {
     }
 
     fn afresh(&mut self, ty: Type, value: Word) -> Word {
-        self.mix(ty, value, args::BASE)
+        self.part(ty, value)
     }
 
     fn begin_step(&mut self) {
