@@ -5,18 +5,19 @@ use std::io::Read;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use hotsled_sys::seqpacket;
 
-#[cfg(any(feature = "cuda", feature = "vulkan"))]
-use crate::cache::Cache;
 #[cfg(feature = "cuda")]
 use crate::cuda;
 use crate::faults::Fault;
 use crate::sim::{self, Model};
 #[cfg(feature = "vulkan")]
 use crate::vulkan;
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+use crate::{backend::Device, cache::Cache, exact::Plain};
 
 /// Owns one device and serves it to a hotsled service.
 ///
@@ -75,9 +76,10 @@ struct Sim {
     latency_us: u64,
 }
 
-#[cfg(feature = "vulkan")]
+/// How a device behind a driver is shown, chosen and used.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
 #[derive(Args)]
-struct Vulkan {
+struct Driven {
     #[command(flatten)]
     link: Link,
     /// List the devices, and why one cannot be driven.
@@ -92,21 +94,12 @@ struct Vulkan {
     /// Number of the device in the list.
     #[arg(long, default_value_t = 0)]
     device: usize,
-    /// Name for people.
-    #[arg(long, default_value = "vulkan0")]
-    name: String,
     /// Use at most so many MiB; default: all of the device's own memory.
     #[arg(long)]
     memory_mib: Option<u64>,
     /// Longest run of one piece of work in milliseconds; the device is quarantined then.
     #[arg(long, default_value_t = 10_000)]
     deadline_ms: u64,
-    /// Have the Khronos validation layer watch; its first message ends the program.
-    #[arg(long)]
-    validate: bool,
-    /// Do without 8-bit and 16-bit storage and without the operations that some devices get wrong.
-    #[arg(long)]
-    plain: bool,
     /// Accept float operations whose results differ from the definition on this device.
     #[arg(long)]
     bounded: bool,
@@ -115,38 +108,49 @@ struct Vulkan {
     no_cache: bool,
 }
 
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+impl Driven {
+    fn memory(&self) -> Option<u64> {
+        self.memory_mib.map(|mib| mib << 20)
+    }
+
+    fn deadline(&self) -> Duration {
+        Duration::from_millis(self.deadline_ms)
+    }
+
+    fn cache(&self) -> Cache {
+        if self.no_cache {
+            Cache::OFF
+        } else {
+            Cache::of_user()
+        }
+    }
+}
+
+#[cfg(feature = "vulkan")]
+#[derive(Args)]
+struct Vulkan {
+    #[command(flatten)]
+    driven: Driven,
+    /// Name for people.
+    #[arg(long, default_value = "vulkan0")]
+    name: String,
+    /// Have the Khronos validation layer watch; its first message ends the program.
+    #[arg(long)]
+    validate: bool,
+    /// Do without 8-bit and 16-bit storage and without the operations that some devices get wrong.
+    #[arg(long)]
+    plain: bool,
+}
+
 #[cfg(feature = "cuda")]
 #[derive(Args)]
 struct Cuda {
     #[command(flatten)]
-    link: Link,
-    /// List the devices, and why one cannot be driven.
-    #[arg(long, group = "show")]
-    list: bool,
-    /// Try every float operation on the device, and show where it differs from the definition.
-    #[arg(long, group = "show")]
-    survey: bool,
-    /// List or survey as JSON.
-    #[arg(long, requires = "show")]
-    json: bool,
-    /// Number of the device in the list.
-    #[arg(long, default_value_t = 0)]
-    device: usize,
+    driven: Driven,
     /// Name for people.
     #[arg(long, default_value = "cuda0")]
     name: String,
-    /// Use at most so many MiB; default: all of the device's memory.
-    #[arg(long)]
-    memory_mib: Option<u64>,
-    /// Longest run of one piece of work in milliseconds; the device is quarantined then.
-    #[arg(long, default_value_t = 10_000)]
-    deadline_ms: u64,
-    /// Accept float operations whose results differ from the definition on this device.
-    #[arg(long)]
-    bounded: bool,
-    /// Keep no compiled code on disk; by default it is kept in $XDG_CACHE_HOME/hotsled or ~/.cache/hotsled.
-    #[arg(long)]
-    no_cache: bool,
 }
 
 #[derive(Args)]
@@ -178,25 +182,9 @@ pub fn main_from(args: impl Iterator<Item = OsString>) -> ExitCode {
     let result = match Cli::parse_from(args).command {
         Command::Sim(options) => simulate(&options),
         #[cfg(feature = "vulkan")]
-        Command::Vulkan(options) if options.list => vulkan::list()
-            .map_err(|e| e.to_string())
-            .and_then(|found| list(&found, options.json)),
-        #[cfg(feature = "vulkan")]
-        Command::Vulkan(options) if options.survey => vulkan::survey(&choice(&options))
-            .map_err(|e| e.to_string())
-            .and_then(|found| show_survey(&found, options.json)),
-        #[cfg(feature = "vulkan")]
-        Command::Vulkan(options) => drive(&options),
+        Command::Vulkan(options) => run_vulkan(&options),
         #[cfg(feature = "cuda")]
-        Command::Cuda(options) if options.list => cuda::list()
-            .map_err(|e| e.to_string())
-            .and_then(|found| list(&found, options.json)),
-        #[cfg(feature = "cuda")]
-        Command::Cuda(options) if options.survey => cuda::survey(&cuda_choice(&options))
-            .map_err(|e| e.to_string())
-            .and_then(|found| show_survey(&found, options.json)),
-        #[cfg(feature = "cuda")]
-        Command::Cuda(options) => drive_cuda(&options),
+        Command::Cuda(options) => run_cuda(&options),
         Command::Lower(options) => show(&options),
     };
     match result {
@@ -213,40 +201,72 @@ fn simulate(options: &Sim) -> Result<(), String> {
     let model = Model {
         memory: options.memory_mib << 20,
         bandwidth: (options.bandwidth_gbps.max(0.0) * 1e9) as u64,
-        latency: std::time::Duration::from_micros(options.latency_us),
+        latency: Duration::from_micros(options.latency_us),
     };
     let device = sim::device(&options.name, model).map_err(|e| e.to_string())?;
     crate::serve::serve(socket, device, options.link.fault.clone()).map_err(|e| e.to_string())
 }
 
 #[cfg(feature = "vulkan")]
-fn drive(options: &Vulkan) -> Result<(), String> {
-    let socket = socket(&options.link)?;
-    let device = vulkan::device(&options.name, &choice(options)).map_err(|e| e.to_string())?;
-    serve_and_exit(socket, device, &options.link)
+fn run_vulkan(options: &Vulkan) -> Result<(), String> {
+    let driven = &options.driven;
+    let chosen = || vulkan::Options {
+        number: driven.device,
+        memory: driven.memory(),
+        deadline: driven.deadline(),
+        validate: options.validate,
+        plain: options.plain,
+        bounded: driven.bounded,
+        cache: driven.cache(),
+    };
+    run_driven(
+        driven,
+        vulkan::list,
+        || vulkan::survey(&chosen()),
+        || vulkan::device(&options.name, &chosen()),
+    )
 }
 
 #[cfg(feature = "cuda")]
-fn drive_cuda(options: &Cuda) -> Result<(), String> {
-    let socket = socket(&options.link)?;
-    let device = cuda::device(&options.name, &cuda_choice(options)).map_err(|e| e.to_string())?;
-    serve_and_exit(socket, device, &options.link)
+fn run_cuda(options: &Cuda) -> Result<(), String> {
+    let driven = &options.driven;
+    let chosen = || cuda::Options {
+        number: driven.device,
+        memory: driven.memory(),
+        deadline: driven.deadline(),
+        bounded: driven.bounded,
+        cache: driven.cache(),
+    };
+    run_driven(
+        driven,
+        cuda::list,
+        || cuda::survey(&chosen()),
+        || cuda::device(&options.name, &chosen()),
+    )
 }
 
-#[cfg(feature = "cuda")]
-fn cuda_choice(options: &Cuda) -> cuda::Options {
-    cuda::Options {
-        number: options.device,
-        memory: options.memory_mib.map(|mib| mib << 20),
-        deadline: std::time::Duration::from_millis(options.deadline_ms),
-        bounded: options.bounded,
-        cache: cache(options.no_cache),
+/// Lists, surveys or serves.
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+fn run_driven<D: std::fmt::Display + serde::Serialize, E: std::fmt::Display>(
+    options: &Driven,
+    list: impl FnOnce() -> Result<Vec<D>, E>,
+    survey: impl FnOnce() -> Result<Vec<(Plain, Option<String>)>, E>,
+    device: impl FnOnce() -> Result<Device, E>,
+) -> Result<(), String> {
+    let told = |error: E| error.to_string();
+    if options.list {
+        return show_list(&list().map_err(told)?, options.json);
     }
+    if options.survey {
+        return show_survey(&survey().map_err(told)?, options.json);
+    }
+    let socket = socket(&options.link)?;
+    serve_and_exit(socket, device().map_err(told)?, &options.link)
 }
 
 /// Serves a device with a driver, whose exit handlers may wait for work that never ends.
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
-fn serve_and_exit(socket: OwnedFd, device: crate::backend::Device, link: &Link) -> ! {
+fn serve_and_exit(socket: OwnedFd, device: Device, link: &Link) -> ! {
     let served = crate::serve::serve(socket, device, link.fault.clone());
     if let Err(error) = &served {
         eprintln!("hotsled-device: {error}");
@@ -255,25 +275,7 @@ fn serve_and_exit(socket: OwnedFd, device: crate::backend::Device, link: &Link) 
 }
 
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
-fn cache(off: bool) -> Cache {
-    if off { Cache::OFF } else { Cache::of_user() }
-}
-
-#[cfg(feature = "vulkan")]
-fn choice(options: &Vulkan) -> vulkan::Options {
-    vulkan::Options {
-        number: options.device,
-        memory: options.memory_mib.map(|mib| mib << 20),
-        deadline: std::time::Duration::from_millis(options.deadline_ms),
-        validate: options.validate,
-        plain: options.plain,
-        bounded: options.bounded,
-        cache: cache(options.no_cache),
-    }
-}
-
-#[cfg(any(feature = "cuda", feature = "vulkan"))]
-fn show_survey(found: &[(crate::exact::Plain, Option<String>)], json: bool) -> Result<(), String> {
+fn show_survey(found: &[(Plain, Option<String>)], json: bool) -> Result<(), String> {
     if json {
         let row = |(operation, differs): &(_, _)| {
             let exact = Option::is_none(differs);
@@ -297,7 +299,10 @@ fn show_survey(found: &[(crate::exact::Plain, Option<String>)], json: bool) -> R
 }
 
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
-fn list<D: std::fmt::Display + serde::Serialize>(devices: &[D], json: bool) -> Result<(), String> {
+fn show_list<D: std::fmt::Display + serde::Serialize>(
+    devices: &[D],
+    json: bool,
+) -> Result<(), String> {
     if json {
         println!(
             "{}",

@@ -12,6 +12,8 @@ mod cli;
 mod commands;
 #[cfg(feature = "cuda")]
 pub mod cuda;
+#[cfg(any(feature = "cuda", feature = "vulkan"))]
+mod driven;
 mod emit;
 #[cfg(any(feature = "cuda", feature = "vulkan"))]
 pub mod exact;

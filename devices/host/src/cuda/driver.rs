@@ -86,7 +86,7 @@ driver! {
 }
 
 impl Driver {
-    /// Opens and initialises it, once for each process that asks.
+    /// Opens and initialises it.
     pub(super) fn open() -> Result<&'static Self, CudaError> {
         // SAFETY: the driver's initialisers are made for being loaded late.
         let library = unsafe { Library::new("libcuda.so.1") };

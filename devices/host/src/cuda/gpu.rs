@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::described::Described;
 use super::driver::{Address, Driver, Handle};
 use super::error::CudaError;
+use crate::driven;
 
 /// `CU_MEMHOSTALLOC_DEVICEMAP`: the device can address it.
 const MAPPED: u32 = 2;
@@ -143,5 +144,15 @@ impl Drop for Pinned {
             // SAFETY: taken by `new`, and no work uses it: each is waited for.
             unsafe { (self.gpu.driver.give_pinned)(self.start) };
         }
+    }
+}
+
+impl driven::Memory for Memory {
+    fn address(&self) -> u64 {
+        self.address
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 }

@@ -11,6 +11,7 @@ use super::gpu::Gpu;
 use crate::args::Layout;
 use crate::cache::{Cache, Key};
 use crate::cannot::Cannot;
+use crate::driven;
 
 /// Bytes of arguments that every architecture takes.
 const MOST_BYTES: usize = 4096;
@@ -23,8 +24,8 @@ const TEXT: c_int = 1;
 /// A lowered module, ready to run.
 pub(super) struct Kernel {
     pub(super) code: Code,
-    pub(super) params: Vec<ParamKind>,
-    pub(super) access: Vec<Access>,
+    params: Vec<ParamKind>,
+    access: Vec<Access>,
 }
 
 impl Kernel {
@@ -92,6 +93,16 @@ impl Drop for Code {
             // SAFETY: loaded by `load`, and no work uses it.
             unsafe { (self.gpu.driver.unload_module)(self.module) };
         }
+    }
+}
+
+impl driven::Kernel for Kernel {
+    fn params(&self) -> &[ParamKind] {
+        &self.params
+    }
+
+    fn access(&self) -> &[Access] {
+        &self.access
     }
 }
 

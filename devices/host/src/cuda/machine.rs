@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::driver::Address;
 use super::error::{CudaError, Lost};
 use super::executor::{Executor, Mark};
-use super::gpu::{Gpu, Pinned};
+use super::gpu::{Gpu, Memory, Pinned};
 use super::kernel::Kernel;
 use crate::args;
+use crate::driven::{self, pieces};
 
 /// Threads of a group.
 const GROUP: u64 = 128;
@@ -50,63 +51,6 @@ impl Machine {
         })
     }
 
-    pub(super) fn lose(&mut self) {
-        self.executor.lose();
-    }
-
-    /// Copies into device memory: one half is filled while the other travels.
-    ///
-    /// # Safety
-    /// `src..src + bytes` is readable, and `to..to + bytes` is memory of the device.
-    pub(super) unsafe fn write(
-        &mut self,
-        to: Address,
-        src: *const u8,
-        bytes: u64,
-    ) -> Result<(), Lost> {
-        for (turn, (done, step)) in steps(bytes).enumerate() {
-            let half = &self.halves[turn % 2];
-            self.executor.wait(&half.mark)?;
-            let staging = half.pinned.host(step);
-            // SAFETY: `done` lies in the source.
-            let from = unsafe { src.add(done) };
-            // SAFETY: the caller vouches for the source; the half has room and does not travel.
-            unsafe { std::ptr::copy_nonoverlapping(from, staging, step) };
-            let to = to + done as u64;
-            self.executor.submit(&half.mark, |driver, stream| {
-                // SAFETY: the half is left alone until its mark; the caller vouches for the destination.
-                unsafe { (driver.copy_in)(to, staging.cast(), step, stream) }
-            })?;
-        }
-        self.settle()
-    }
-
-    /// Copies out of device memory: one half is emptied while the other travels.
-    ///
-    /// # Safety
-    /// `dst..dst + bytes` is writable, and `from..from + bytes` is memory of the device.
-    pub(super) unsafe fn read(
-        &mut self,
-        from: Address,
-        dst: *mut u8,
-        bytes: u64,
-    ) -> Result<(), Lost> {
-        let mut coming = steps(bytes).enumerate();
-        let mut next = coming.next();
-        self.fetch(from, next)?;
-        while let Some((turn, (done, step))) = next {
-            next = coming.next();
-            self.fetch(from, next)?;
-            let half = &self.halves[turn % 2];
-            self.executor.wait(&half.mark)?;
-            // SAFETY: `done` lies in the destination.
-            let to = unsafe { dst.add(done) };
-            // SAFETY: the caller vouches for the destination; the half holds `step` bytes that came.
-            unsafe { std::ptr::copy_nonoverlapping(half.pinned.host(step), to, step) };
-        }
-        Ok(())
-    }
-
     /// Has a step travel into its half.
     fn fetch(&mut self, from: Address, step: Option<(usize, (usize, usize))>) -> Result<(), Lost> {
         let Some((turn, (done, step))) = step else {
@@ -124,22 +68,6 @@ impl Machine {
         let [first, second] = &self.halves;
         self.executor.wait(&first.mark)?;
         self.executor.wait(&second.mark)
-    }
-
-    /// Runs a kernel over its block's range, in launches that the device allows; whether it faulted.
-    pub(super) fn launch(&mut self, kernel: &Kernel, block: &[u64]) -> Result<bool, Lost> {
-        let mut block = block.to_vec();
-        block[args::FAULT] = self.fault.address;
-        let (base, end) = (block[args::BASE], block[args::END]);
-        self.set_fault_word(0);
-        for (done, step) in pieces(end - base, GROUPS * GROUP) {
-            (block[args::BASE], block[args::END]) = (base + done, base + done + step);
-            self.run(kernel, &block, step.div_ceil(GROUP).max(1) as u32)?;
-            if self.fault_word() != 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     fn run(&mut self, kernel: &Kernel, block: &[u64], groups: u32) -> Result<(), Lost> {
@@ -179,17 +107,91 @@ impl Machine {
     }
 }
 
+impl driven::Machine for Machine {
+    type Gpu = Gpu;
+    type Memory = Memory;
+    type Kernel = Kernel;
+    type Lost = Lost;
+
+    fn take(gpu: &Arc<Gpu>, bytes: u64) -> Option<Memory> {
+        Memory::new(gpu, bytes).ok()
+    }
+
+    /// One half is filled while the other travels.
+    unsafe fn write(
+        &mut self,
+        to: &Memory,
+        at: u64,
+        src: *const u8,
+        bytes: u64,
+    ) -> Result<(), Lost> {
+        for (turn, (done, step)) in steps(bytes).enumerate() {
+            let half = &self.halves[turn % 2];
+            self.executor.wait(&half.mark)?;
+            let staging = half.pinned.host(step);
+            // SAFETY: `done` lies in the source.
+            let from = unsafe { src.add(done) };
+            // SAFETY: the caller vouches for the source; the half has room and does not travel.
+            unsafe { std::ptr::copy_nonoverlapping(from, staging, step) };
+            let to = to.address + at + done as u64;
+            self.executor.submit(&half.mark, |driver, stream| {
+                // SAFETY: the half is left alone until its mark; the caller vouches for the destination.
+                unsafe { (driver.copy_in)(to, staging.cast(), step, stream) }
+            })?;
+        }
+        self.settle()
+    }
+
+    /// One half is emptied while the other travels.
+    unsafe fn read(
+        &mut self,
+        from: &Memory,
+        at: u64,
+        dst: *mut u8,
+        bytes: u64,
+    ) -> Result<(), Lost> {
+        let from = from.address + at;
+        let mut coming = steps(bytes).enumerate();
+        let mut next = coming.next();
+        self.fetch(from, next)?;
+        while let Some((turn, (done, step))) = next {
+            next = coming.next();
+            self.fetch(from, next)?;
+            let half = &self.halves[turn % 2];
+            self.executor.wait(&half.mark)?;
+            // SAFETY: `done` lies in the destination.
+            let to = unsafe { dst.add(done) };
+            // SAFETY: the caller vouches for the destination; the half holds `step` bytes that came.
+            unsafe { std::ptr::copy_nonoverlapping(half.pinned.host(step), to, step) };
+        }
+        Ok(())
+    }
+
+    /// In launches that the device allows.
+    fn launch(&mut self, kernel: &Kernel, block: &[u64]) -> Result<bool, Lost> {
+        let mut block = block.to_vec();
+        block[args::FAULT] = self.fault.address;
+        let (base, end) = (block[args::BASE], block[args::END]);
+        self.set_fault_word(0);
+        for (done, step) in pieces(end - base, GROUPS * GROUP) {
+            (block[args::BASE], block[args::END]) = (base + done, base + done + step);
+            self.run(kernel, &block, step.div_ceil(GROUP).max(1) as u32)?;
+            if self.fault_word() != 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn lose(&mut self) {
+        self.executor.lose();
+    }
+}
+
 /// Offsets and lengths that cover `bytes` by what a half holds.
 fn steps(bytes: u64) -> impl Iterator<Item = (usize, usize)> {
     let bytes = bytes as usize;
     (0..bytes)
         .step_by(HALF)
         .map(move |at| (at, (bytes - at).min(HALF)))
-}
-
-/// An empty range is one empty piece: its prelude may fault.
-fn pieces(count: u64, most: u64) -> impl Iterator<Item = (u64, u64)> {
-    (0..count.max(1))
-        .step_by(most as usize)
-        .map(move |at| (at, (count - at).min(most)))
 }

@@ -3,7 +3,7 @@
 //! The driver's library is opened at run time. A process asks it once: what is plugged later is seen by the
 //! next host process.
 
-mod accelerator;
+mod compiler;
 mod described;
 mod driver;
 mod error;
@@ -13,7 +13,6 @@ mod kernel;
 mod machine;
 mod trial;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +20,9 @@ use hotsled_link::DeviceInfo;
 
 use crate::backend::Device;
 use crate::cache::Cache;
+use crate::driven::{Accelerator, Machine as _, Shared};
 use crate::exact::{Exactness, Plain};
-use accelerator::{Accelerator, Compiler, Shared};
+use compiler::Compiler;
 pub use described::Described;
 use driver::Driver;
 pub use error::{Code, CudaError, Lost};
@@ -53,9 +53,14 @@ pub struct Options {
 /// # Errors
 /// No driver, or one that fails. A driver without a device is none.
 pub fn list() -> Result<Vec<Described>, CudaError> {
+    driver()?.map_or(Ok(Vec::new()), described::all)
+}
+
+/// The driver, if it has a device.
+fn driver() -> Result<Option<&'static Driver>, CudaError> {
     match Driver::open() {
-        Ok(driver) => described::all(driver),
-        Err(CudaError::Call { code, .. }) if code.number == NO_DEVICE => Ok(Vec::new()),
+        Ok(driver) => Ok(Some(driver)),
+        Err(CudaError::Call { code, .. }) if code.number == NO_DEVICE => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -96,12 +101,7 @@ pub fn device(name: &str, options: &Options) -> Result<Device, CudaError> {
         cache: options.cache.clone(),
         exactness: (!options.bounded).then(Exactness::default),
     });
-    let backend = Box::new(Accelerator {
-        shared,
-        capacity,
-        used: 0,
-        memory: BTreeMap::new(),
-    });
+    let backend = Box::new(Accelerator::new(shared, capacity));
     Ok(Device {
         info,
         lowering,
@@ -111,8 +111,10 @@ pub fn device(name: &str, options: &Options) -> Result<Device, CudaError> {
 
 /// A device on which bytes go there and come back.
 fn open(options: &Options) -> Result<(Arc<Gpu>, Machine), CudaError> {
-    let described = choose(list()?, options.number)?;
-    let gpu = Gpu::open(Driver::open()?, described)?;
+    let number = options.number;
+    let driver = driver()?.ok_or(CudaError::NoDevice { number, count: 0 })?;
+    let described = choose(described::all(driver)?, number)?;
+    let gpu = Gpu::open(driver, described)?;
     let mut machine = Machine::new(&gpu, options.deadline)?;
     probe(&gpu, &mut machine)?;
     Ok((gpu, machine))
@@ -137,9 +139,9 @@ fn probe(gpu: &Arc<Gpu>, machine: &mut Machine) -> Result<(), CudaError> {
     let (mut back, bytes) = (vec![0; sent.len()], sent.len() as u64);
     let memory = Memory::new(gpu, bytes)?;
     // SAFETY: both are there for their length.
-    unsafe { machine.write(memory.address, sent.as_ptr(), bytes)? };
+    unsafe { machine.write(&memory, 0, sent.as_ptr(), bytes)? };
     // SAFETY: as above.
-    unsafe { machine.read(memory.address, back.as_mut_ptr(), bytes)? };
+    unsafe { machine.read(&memory, 0, back.as_mut_ptr(), bytes)? };
     if back == sent {
         Ok(())
     } else {

@@ -9,6 +9,7 @@ use super::gpu::{Gpu, Memory};
 use super::kernel::Kernel;
 use super::machine::Machine;
 use crate::cache::Cache;
+use crate::driven::Machine as _;
 use crate::exact::Tried;
 use crate::ptx;
 
@@ -55,10 +56,12 @@ impl Trial<'_> {
             }
         };
         let memory = Memory::new(self.gpu, bytes.len() as u64)?;
-        let (address, len) = (memory.address, memory.bytes);
         // SAFETY: both are there for this length.
-        unsafe { self.machine.write(address, bytes.as_ptr(), len)? };
-        block.extend([address, count]);
+        unsafe {
+            self.machine
+                .write(&memory, 0, bytes.as_ptr(), memory.bytes)?
+        };
+        block.extend([memory.address, count]);
         Ok(Some(memory))
     }
 
@@ -69,7 +72,7 @@ impl Trial<'_> {
         let mut bytes = vec![0; memory.bytes as usize];
         let to = bytes.as_mut_ptr();
         // SAFETY: both are there for this length.
-        unsafe { self.machine.read(memory.address, to, memory.bytes)? };
+        unsafe { self.machine.read(memory, 0, to, memory.bytes)? };
         Ok(bytes)
     }
 }

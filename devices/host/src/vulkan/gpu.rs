@@ -8,6 +8,7 @@ use ash::vk;
 use super::described::Described;
 use super::error::VulkanError;
 use super::instance::Instance;
+use crate::driven;
 
 /// An open device. Once quarantined, nothing of it is ever given back: work that did not end may still
 /// use all of it.
@@ -197,5 +198,15 @@ impl Drop for Buffer {
         unsafe { self.gpu.device.destroy_buffer(self.raw, None) };
         // SAFETY: as above; null is allowed, and mapped memory is unmapped with it.
         unsafe { self.gpu.device.free_memory(self.memory, None) };
+    }
+}
+
+impl driven::Memory for Buffer {
+    fn address(&self) -> u64 {
+        self.address
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes
     }
 }

@@ -9,6 +9,7 @@ use super::error::VulkanError;
 use super::gpu::Gpu;
 use crate::args::Layout;
 use crate::cache::{Cache, Key};
+use crate::driven;
 use crate::spirv;
 
 /// A pipeline, and what a launch of it needs.
@@ -16,8 +17,8 @@ pub(super) struct Kernel {
     gpu: Arc<Gpu>,
     layout: vk::PipelineLayout,
     pipeline: vk::Pipeline,
-    pub(super) params: Vec<ParamKind>,
-    pub(super) access: Vec<Access>,
+    params: Vec<ParamKind>,
+    access: Vec<Access>,
     /// Words of the argument block.
     pub(super) words: usize,
     /// The argument block goes through memory.
@@ -101,6 +102,16 @@ impl Kernel {
         unsafe { device.cmd_push_constants(commands, self.layout, stage, 0, pushed) };
         // SAFETY: as above; `groups` is within the device's limit.
         unsafe { device.cmd_dispatch(commands, groups, 1, 1) };
+    }
+}
+
+impl driven::Kernel for Kernel {
+    fn params(&self) -> &[ParamKind] {
+        &self.params
+    }
+
+    fn access(&self) -> &[Access] {
+        &self.access
     }
 }
 

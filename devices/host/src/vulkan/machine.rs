@@ -10,6 +10,7 @@ use super::executor::Executor;
 use super::gpu::{Buffer, Gpu, Place};
 use super::kernel::Kernel;
 use crate::args;
+use crate::driven::{self, pieces};
 use crate::spirv::GROUP;
 
 const STAGING: u64 = 4 << 20;
@@ -37,54 +38,6 @@ impl Machine {
         })
     }
 
-    pub(super) fn lose(&mut self) {
-        self.executor.lose();
-    }
-
-    /// Copies into device memory, staging by staging.
-    ///
-    /// # Safety
-    /// `src..src + bytes` is readable.
-    pub(super) unsafe fn write(
-        &mut self,
-        to: &Buffer,
-        at: u64,
-        src: *const u8,
-        bytes: u64,
-    ) -> Result<(), Lost> {
-        for (done, step) in steps(bytes) {
-            // SAFETY: `done` lies in the source.
-            let from = unsafe { src.add(done as usize) };
-            let staging = self.staging.host(0, step);
-            // SAFETY: the caller vouches for the source; staging has room for `step`.
-            unsafe { std::ptr::copy_nonoverlapping(from, staging, step as usize) };
-            self.copy(Way::In, to, at + done, step)?;
-        }
-        Ok(())
-    }
-
-    /// Copies out of device memory.
-    ///
-    /// # Safety
-    /// `dst..dst + bytes` is writable.
-    pub(super) unsafe fn read(
-        &mut self,
-        from: &Buffer,
-        at: u64,
-        dst: *mut u8,
-        bytes: u64,
-    ) -> Result<(), Lost> {
-        for (done, step) in steps(bytes) {
-            self.copy(Way::Out, from, at + done, step)?;
-            let staging = self.results.host(0, step);
-            // SAFETY: `done` lies in the destination.
-            let to = unsafe { dst.add(done as usize) };
-            // SAFETY: the caller vouches for the destination; staging holds `step` bytes.
-            unsafe { std::ptr::copy_nonoverlapping(staging, to, step as usize) };
-        }
-        Ok(())
-    }
-
     fn copy(&mut self, way: Way, buffer: &Buffer, at: u64, bytes: u64) -> Result<(), Lost> {
         let region = vk::BufferCopy::default().size(bytes);
         let (from, to, region) = match way {
@@ -95,26 +48,6 @@ impl Machine {
             // SAFETY: both ranges lie in their buffers, which live until the copy is done.
             unsafe { device.cmd_copy_buffer(commands, from, to, &[region]) };
         })
-    }
-
-    /// Runs a kernel over its block's range, in dispatches that the device allows; whether it faulted.
-    pub(super) fn launch(&mut self, kernel: &Kernel, block: &[u64]) -> Result<bool, Lost> {
-        let mut block = block.to_vec();
-        block[args::FAULT] = self.control.address;
-        let (base, end) = (block[args::BASE], block[args::END]);
-        let most = u64::from(self.gpu.described.groups) * u64::from(GROUP);
-        self.set_fault_word(0);
-        for (done, step) in pieces(end - base, most) {
-            (block[args::BASE], block[args::END]) = (base + done, base + done + step);
-            let groups = step.div_ceil(u64::from(GROUP)).max(1) as u32;
-            let pushed = self.push(kernel, &block);
-            self.executor
-                .run(|_, commands| kernel.record(commands, &pushed, groups))?;
-            if self.fault_word() != 0 {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// What is pushed: the block, or its address.
@@ -140,6 +73,78 @@ impl Machine {
     }
 }
 
+impl driven::Machine for Machine {
+    type Gpu = Gpu;
+    type Memory = Buffer;
+    type Kernel = Kernel;
+    type Lost = Lost;
+
+    fn take(gpu: &Arc<Gpu>, bytes: u64) -> Option<Buffer> {
+        Buffer::new(gpu, bytes, Place::Device).ok()
+    }
+
+    /// Staging by staging.
+    unsafe fn write(
+        &mut self,
+        to: &Buffer,
+        at: u64,
+        src: *const u8,
+        bytes: u64,
+    ) -> Result<(), Lost> {
+        for (done, step) in steps(bytes) {
+            // SAFETY: `done` lies in the source.
+            let from = unsafe { src.add(done as usize) };
+            let staging = self.staging.host(0, step);
+            // SAFETY: the caller vouches for the source; staging has room for `step`.
+            unsafe { std::ptr::copy_nonoverlapping(from, staging, step as usize) };
+            self.copy(Way::In, to, at + done, step)?;
+        }
+        Ok(())
+    }
+
+    unsafe fn read(
+        &mut self,
+        from: &Buffer,
+        at: u64,
+        dst: *mut u8,
+        bytes: u64,
+    ) -> Result<(), Lost> {
+        for (done, step) in steps(bytes) {
+            self.copy(Way::Out, from, at + done, step)?;
+            let staging = self.results.host(0, step);
+            // SAFETY: `done` lies in the destination.
+            let to = unsafe { dst.add(done as usize) };
+            // SAFETY: the caller vouches for the destination; staging holds `step` bytes.
+            unsafe { std::ptr::copy_nonoverlapping(staging, to, step as usize) };
+        }
+        Ok(())
+    }
+
+    /// In dispatches that the device allows.
+    fn launch(&mut self, kernel: &Kernel, block: &[u64]) -> Result<bool, Lost> {
+        let mut block = block.to_vec();
+        block[args::FAULT] = self.control.address;
+        let (base, end) = (block[args::BASE], block[args::END]);
+        let most = u64::from(self.gpu.described.groups) * u64::from(GROUP);
+        self.set_fault_word(0);
+        for (done, step) in pieces(end - base, most) {
+            (block[args::BASE], block[args::END]) = (base + done, base + done + step);
+            let groups = step.div_ceil(u64::from(GROUP)).max(1) as u32;
+            let pushed = self.push(kernel, &block);
+            self.executor
+                .run(|_, commands| kernel.record(commands, &pushed, groups))?;
+            if self.fault_word() != 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn lose(&mut self) {
+        self.executor.lose();
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Way {
     In,
@@ -151,11 +156,4 @@ fn steps(bytes: u64) -> impl Iterator<Item = (u64, u64)> {
     (0..bytes)
         .step_by(STAGING as usize)
         .map(move |at| (at, (bytes - at).min(STAGING)))
-}
-
-/// As [`steps`], but an empty range is one empty piece: its prelude may fault.
-fn pieces(count: u64, most: u64) -> impl Iterator<Item = (u64, u64)> {
-    (0..count.max(1))
-        .step_by(most as usize)
-        .map(move |at| (at, (count - at).min(most)))
 }

@@ -3,7 +3,7 @@
 //! The loader is opened at run time. A device needs 64-bit integers, timeline semaphores and buffer
 //! addresses; what else it has decides what can be lowered for it.
 
-mod accelerator;
+mod compiler;
 mod described;
 mod error;
 mod executor;
@@ -13,7 +13,6 @@ mod kernel;
 mod machine;
 mod trial;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,9 +20,10 @@ use hotsled_link::DeviceInfo;
 
 use crate::backend::Device;
 use crate::cache::Cache;
+use crate::driven::{Accelerator, Machine as _, Shared};
 use crate::exact::{Exactness, Plain};
 use crate::spirv::Features;
-use accelerator::{Accelerator, Compiler, Shared};
+use compiler::Compiler;
 pub use described::Described;
 pub use error::{Lost, VulkanError};
 use gpu::{Buffer, Gpu, Place};
@@ -103,12 +103,7 @@ pub fn device(name: &str, options: &Options) -> Result<Device, VulkanError> {
         cache: options.cache.clone(),
         exactness: (!options.bounded).then(Exactness::default),
     });
-    let backend = Box::new(Accelerator {
-        shared,
-        capacity,
-        used: 0,
-        memory: BTreeMap::new(),
-    });
+    let backend = Box::new(Accelerator::new(shared, capacity));
     Ok(Device {
         info,
         lowering,

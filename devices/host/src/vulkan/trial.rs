@@ -10,6 +10,7 @@ use super::kernel::Kernel;
 use super::machine::Machine;
 use crate::cache::Cache;
 use crate::cannot::Cannot;
+use crate::driven::Machine as _;
 use crate::exact::trial::{Tried, input, looping, module, scaled};
 use crate::spirv::{self, Features};
 
